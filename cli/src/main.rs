@@ -1,0 +1,2 @@
+//! nootropic
+fn main() {}

@@ -1,0 +1,1 @@
+//! Brings a repository and its index into step.

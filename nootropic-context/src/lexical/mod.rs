@@ -1,0 +1,1 @@
+//! Words of code and the inverted index over them.

@@ -1,0 +1,1 @@
+//! Ranked answers to a question.

@@ -1,0 +1,1 @@
+//! One LMDB environment that holds what must last.

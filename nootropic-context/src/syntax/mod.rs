@@ -1,0 +1,1 @@
+//! Languages, passages and symbols, by tree-sitter.
