@@ -83,7 +83,7 @@ pub struct EmbedderInfo {
 /// - An empty batch gives an empty answer; an empty text gives a vector or an error, never a panic.
 /// - Concurrent calls do not see each other.
 ///
-/// [`testing::embedder_suite`](crate::testing::embedder_suite) checks all of it (feature `testing`).
+/// `testing::embedder_suite` checks all of it (feature `testing`).
 #[async_trait]
 pub trait Embedder: fmt::Debug + Send + Sync {
     /// What it is.

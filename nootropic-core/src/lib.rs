@@ -3,7 +3,8 @@
 //!
 //! This crate links no model, no database, no network and no async runtime.
 
-#[cfg(feature = "testing")]
+pub mod reference;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 mod document;

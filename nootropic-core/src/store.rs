@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use crate::{Error, Result};
 
@@ -100,13 +101,14 @@ pub trait ReadTxn {
     /// The committed state this view shows. Inside a write, the state it started from.
     fn snapshot(&self) -> Snapshot;
 
-    /// The value at `key`, if there is one.
+    /// The value at `key`, if there is one. A key that [`WriteTxn::put`] would refuse is not there.
     ///
     /// # Errors
     /// [`Error::UnknownTable`], [`Error::Corrupt`] if the record fails its checksum.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<&[u8]>>;
 
-    /// Visits the entries of `range` in key order until `visit` breaks.
+    /// Visits the entries of `range` in key order until `visit` breaks. A range that ends before it starts is empty;
+    /// its bounds may be longer than any key, and may be empty.
     ///
     /// # Errors
     /// As [`get`](Self::get), and whatever `visit` returns.
@@ -148,10 +150,14 @@ pub trait WriteTxn: ReadTxn {
 ///   returns an error or panics, nothing of it is seen, ever.
 /// - Writes run one after another. A body may be run again from the start (after the store had to grow, say):
 ///   it must not do anything outside the transaction that it cannot do twice.
-/// - A read sees one commit for its whole length, and never waits for a writer.
+/// - A read sees one commit for its whole length, and never waits for a writer. A write waits for readers only where the
+///   store has to grow.
 /// - Neither body may call into the same store again, nor hold a transaction across an `.await`.
+/// - [`Snapshot::commit`] grows with every commit that changed something; the snapshot that a write returns is the one
+///   that a read sees next, unless another write came between.
 ///
-/// [`testing::store_suite`](crate::testing::store_suite) checks all of it (feature `testing`).
+/// `testing::store_suite` checks all of it (feature `testing`); `testing::durable_store_suite` checks what must be found
+/// again after closing and opening.
 pub trait Store: fmt::Debug + Send + Sync {
     /// Runs `body` on a consistent view.
     ///
@@ -164,6 +170,16 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever `body` returns, or why the commit failed; either way nothing was changed.
     fn write(&self, body: &mut dyn FnMut(&mut dyn WriteTxn) -> Result<()>) -> Result<Snapshot>;
+}
+
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn read(&self, body: &mut dyn FnMut(&dyn ReadTxn) -> Result<()>) -> Result<()> {
+        (**self).read(body)
+    }
+
+    fn write(&self, body: &mut dyn FnMut(&mut dyn WriteTxn) -> Result<()>) -> Result<Snapshot> {
+        (**self).write(body)
+    }
 }
 
 /// Conveniences; nobody implements these.
