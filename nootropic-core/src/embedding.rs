@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Capability, CapabilityKind, Error, Result};
 
 /// A unit vector, `‖v‖₂ = 1 ± 1e-5`.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,15 @@ pub enum EmbedRole {
     Document,
 }
 
+/// What an embedder is given, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EmbedRequest {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// What they are embedded for.
+    pub role: EmbedRole,
+}
+
 /// Which embedder made a vector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EmbedderInfo {
@@ -94,6 +103,14 @@ pub trait Embedder: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever stops the embedder; a batch fails as a whole.
     async fn embed(&self, texts: &[&str], role: EmbedRole) -> Result<Vec<Embedding>>;
+
+    /// How it describes itself.
+    fn describe(&self) -> Capability {
+        let EmbedderInfo { id, dim, .. } = self.info();
+        let name = Capability::name_for(CapabilityKind::Embedder, id);
+        let summary = format!("Turns texts into vectors of {dim} dimensions with {}", id.trim_end_matches('.'));
+        Capability::new::<EmbedRequest, Vec<Vec<f32>>>(CapabilityKind::Embedder, name, summary)
+    }
 }
 
 const _: fn(&dyn Embedder) = |_| {}; // a retriever holds `Arc<dyn Embedder>`

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
-use crate::{Error, Result};
+use crate::{Capability, CapabilityKind, Error, Result};
 
 /// The longest key, in bytes (LMDB's limit with 4 KiB pages).
 pub const MAX_KEY_LEN: usize = 511;
@@ -170,6 +170,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever `body` returns, or why the commit failed; either way nothing was changed.
     fn write(&self, body: &mut dyn FnMut(&mut dyn WriteTxn) -> Result<()>) -> Result<Snapshot>;
+
+    /// How it describes itself. It is no call with JSON: both schemas are those of nothing.
+    fn describe(&self) -> Capability {
+        Capability::new::<(), ()>(CapabilityKind::Store, "store", "Keeps bytes, in transactions over several tables")
+    }
 }
 
 impl<S: Store + ?Sized> Store for Arc<S> {
@@ -179,6 +184,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn write(&self, body: &mut dyn FnMut(&mut dyn WriteTxn) -> Result<()>) -> Result<Snapshot> {
         (**self).write(body)
+    }
+
+    fn describe(&self) -> Capability {
+        (**self).describe()
     }
 }
 

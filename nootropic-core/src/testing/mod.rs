@@ -15,9 +15,25 @@
 //! Each suite is itself tested: it passes on the implementation in [`reference`](crate::reference) and fails on
 //! implementations that break one clause each.
 
+mod agent;
+mod broker;
+mod embedder;
+mod model;
+mod planner;
+mod reranker;
 mod store;
+mod tool;
 
+pub use agent::agent_suite;
+pub use broker::broker_suite;
+pub use embedder::embedder_suite;
+pub use model::model_suite;
+pub use planner::planner_suite;
+pub use reranker::reranker_suite;
 pub use store::{TABLES, durable_store_suite, store_suite};
+pub use tool::tool_suite;
+
+use crate::{Capability, CapabilityKind};
 
 /// Ends the test: `clause` of `contract` does not hold.
 #[track_caller]
@@ -31,6 +47,20 @@ fn check(contract: &str, clause: &str, holds: bool, saw: impl FnOnce() -> String
     if !holds {
         broken(contract, clause, &saw());
     }
+}
+
+/// Checks what every implementation says about itself.
+#[track_caller]
+fn describes(contract: &str, capability: &Capability, kind: CapabilityKind) {
+    let clause = "it describes itself: a name, a one-line summary, schemas, and the kind it is";
+    let fault = capability.check().err();
+    check(contract, clause, fault.is_none() && capability.kind == kind, || {
+        format!(
+            "kind {}, {}",
+            capability.kind,
+            fault.map_or_else(|| "no other fault".to_owned(), |fault| fault.to_string())
+        )
+    });
 }
 
 /// Runs `suite` and says with which message it failed.

@@ -141,7 +141,7 @@ fn starts_empty(store: Arc<dyn Store>) {
 
 fn keeps_what_is_put(store: Arc<dyn Store>) {
     let clause = "a committed value is read back byte for byte";
-    let large: Vec<u8> = (0..4_u32 << 20).map(|i| (i * 31 >> 3) as u8).collect();
+    let large: Vec<u8> = (0..4_u32 << 20).map(|i| ((i * 31) >> 3) as u8).collect();
     let longest = [0xff; MAX_KEY_LEN];
     let entries: [(&[u8], &[u8]); 5] =
         [(b"k", b"v"), (b"\0", b""), (&longest, b"\0\xff"), (b"large", &large), (b"replaced", b"old")];
