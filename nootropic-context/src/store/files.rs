@@ -1,0 +1,166 @@
+//! Folders made beside the store and put in its place whole.
+//!
+//! Whatever replaces a store, or makes one, is built under a temporary name, made durable, and renamed: a crash leaves
+//! the old store or the new one, never a torn one.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::identity::random;
+use super::{DATA_FILE, LOCK_FILE};
+use crate::{Error, Result};
+
+/// A path beside `dir`, named after it.
+pub(super) fn sibling(dir: &Path, suffix: &str) -> PathBuf {
+    let mut name = dir.file_name().map(OsString::from).unwrap_or_default();
+    name.push(suffix);
+    dir.with_file_name(name)
+}
+
+/// A new folder beside `dir`, removed when dropped unless it was renamed away.
+#[derive(Debug)]
+pub(super) struct Draft {
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Makes the folder.
+    pub(super) fn beside(dir: &Path) -> Result<Self> {
+        let path = sibling(dir, &format!(".tmp-{:08x}", random()));
+        fs::create_dir(&path).map_err(|error| Error::io("create", &path, error))?;
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes all of it durable and moves it to `dir`; what was there is removed. LMDB must not have it open.
+    pub(super) fn replace(self, dir: &Path) -> Result<()> {
+        let lock = self.path.join(LOCK_FILE);
+        remove_if_there(&lock).map_err(|error| Error::io("remove", &lock, error))?;
+        sync_contents(&self.path)?;
+        if exchange(&self.path, dir).map_err(|error| Error::io("replace", dir, error))? {
+            sync_parent(dir)?; // dropping `self` removes what was there
+        } else {
+            let old = sibling(dir, OLD);
+            if dir.exists() {
+                fs::rename(dir, &old).map_err(|error| Error::io("move away", dir, error))?;
+            }
+            fs::rename(&self.path, dir).map_err(|error| Error::io("move into place", dir, error))?;
+            sync_parent(dir)?;
+            remove_dir_if_there(&old).map_err(|error| Error::io("remove", &old, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = remove_dir_if_there(&self.path); // a leftover is removed by the next one to open the store alone
+    }
+}
+
+const OLD: &str = ".old";
+
+/// Swaps two folders in one step, where the system can; false if it cannot or there is nothing to swap with.
+fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
+            Ok(()) => return Ok(true),
+            Err(Errno::NOENT | Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let _ = (a, b);
+    Ok(false)
+}
+
+/// Undoes what a crash left beside `dir`. Only for whoever holds the store alone.
+pub(super) fn clean_up(dir: &Path) -> Result<()> {
+    let old = sibling(dir, OLD);
+    if !dir.exists() && old.exists() {
+        fs::rename(&old, dir).map_err(|error| Error::io("move back", &old, error))?;
+        sync_parent(dir)?;
+    }
+    remove_dir_if_there(&old).map_err(|error| Error::io("remove", &old, error))?;
+    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(()) };
+    let mut prefix = name.to_os_string();
+    prefix.push(".tmp-");
+    let entries = fs::read_dir(parent).map_err(|error| Error::io("list", parent, error))?;
+    for entry in entries.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            let path = entry.path();
+            remove_dir_if_there(&path).map_err(|error| Error::io("remove", &path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder's files and names durable.
+pub(super) fn sync_contents(dir: &Path) -> Result<()> {
+    let entries = fs::read_dir(dir).map_err(|error| Error::io("list", dir, error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| Error::io("list", dir, error))?.path();
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::io("sync", &path, error))?;
+    }
+    sync_dir(dir)
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|file| file.sync_all()).map_err(|error| Error::io("sync", dir, error))
+}
+
+/// Makes the name of `path` durable.
+pub(super) fn sync_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+        _ => sync_dir(Path::new(".")),
+    }
+}
+
+/// Moves a damaged store out of the way, to the first free name `<dir>.damaged-<n>`; returns it. Nothing is deleted.
+///
+/// # Errors
+/// [`Error::InUse`] while someone has the store open; failures to rename.
+pub fn quarantine(dir: &Path) -> Result<PathBuf> {
+    let _alone = super::lock::Presence::alone(dir, "quarantine")?;
+    for n in 1_u32.. {
+        let to = sibling(dir, &format!(".damaged-{n}"));
+        if !to.exists() {
+            fs::rename(dir, &to).map_err(|error| Error::io("rename", dir, error))?;
+            sync_parent(dir)?;
+            return Ok(to);
+        }
+    }
+    Err(Error::Exists { path: sibling(dir, ".damaged") })
+}
+
+/// Which file `dir` holds its data in, so that a store is known under every name: device and inode.
+pub(super) fn file_id(dir: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(dir.join(DATA_FILE))?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    ignore_missing(fs::remove_file(path))
+}
+
+fn remove_dir_if_there(path: &Path) -> io::Result<()> {
+    ignore_missing(fs::remove_dir_all(path))
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,113 @@
+//! How the next one to open a store learns whether it was closed in order.
+//!
+//! Each process that writes keeps a file `unclean-<random>` in the store from before its first write until it has closed. When
+//! it closes, and nobody else has the store open, it notes the file's state in `anchor`. Whoever opens a store that
+//! nobody has open checks all of it if a mark is there, or if the state is not the one noted.
+//!
+//! Neither file is made durable: that would cost more than the commit it accompanies. After a power cut the mark may be
+//! missing; but then the anchor is older than the last commit, because it is only written once the store is closed, and that
+//! leads to the same check. Where not even a commit was completed, nothing needs one.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::identity::random;
+use super::layout::{Metas, u32_at, u64_at};
+use crate::{Error, Result};
+
+const MARK: &str = "unclean-";
+const ANCHOR: &str = "anchor";
+const ANCHOR_MAGIC: &[u8; 8] = b"nootanc1";
+const ANCHOR_LEN: usize = 32;
+
+/// A process's mark in the store.
+#[derive(Debug)]
+pub(super) struct Mark(PathBuf);
+
+impl Mark {
+    /// Puts the mark there.
+    pub(super) fn set(dir: &Path) -> Result<Self> {
+        let path = dir.join(format!("{MARK}{:08x}", random()));
+        File::create_new(&path).map_err(|error| Error::io("create", &path, error))?;
+        Ok(Self(path))
+    }
+
+    /// Takes the mark away.
+    pub(super) fn clear(self) {
+        let _ = fs::remove_file(self.0); // left over, it costs a check
+    }
+
+    /// The same mark, in a folder that will take the store's place.
+    pub(super) fn copy_to(&self, dir: &Path) -> Result<()> {
+        let Some(name) = self.0.file_name() else { return Ok(()) };
+        let path = dir.join(name);
+        File::create_new(&path).map(drop).map_err(|error| Error::io("create", &path, error))
+    }
+}
+
+/// The marks that are there.
+pub(super) fn marks(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).map_err(|error| Error::io("list", dir, error))?;
+    let marked = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(MARK.as_bytes());
+    Ok(entries.flatten().filter(marked).map(|entry| entry.path()).collect())
+}
+
+/// Notes the state a store is closed in. An anchor that is lost or old claims less, never something wrong.
+pub(super) fn write_anchor(dir: &Path, metas: &Metas, file_len: u64) {
+    let mut bytes = Vec::with_capacity(ANCHOR_LEN);
+    bytes.extend_from_slice(ANCHOR_MAGIC);
+    bytes.extend_from_slice(&metas.newest.txn.to_le_bytes());
+    bytes.extend_from_slice(&file_len.to_le_bytes());
+    bytes.extend_from_slice(&metas.checksum.to_le_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    // In place: some filesystems flush a file that is truncated and written again. A torn anchor is none.
+    let file = File::options().write(true).create(true).truncate(false).open(dir.join(ANCHOR));
+    let _ = file.and_then(|file| file.write_all_at(&bytes, 0));
+}
+
+/// How a store compares with the state it was last closed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    /// Nothing happened since.
+    Same,
+    /// Something happened, or nobody knows.
+    Unknown,
+}
+
+/// Compares a store with the state it was last closed in.
+///
+/// # Errors
+/// [`Error::RolledBack`] if it had more commits then. Without a commit since, and without anyone dying: [`Error::Truncated`] if it
+/// was longer, [`Error::Damaged`] if its newest meta page was another.
+pub(super) fn check_anchor(dir: &Path, metas: &Metas, file_len: u64, marked: bool) -> Result<Anchor> {
+    let path = || dir.to_owned();
+    let Ok(bytes) = fs::read(dir.join(ANCHOR)) else { return Ok(Anchor::Unknown) };
+    let sound = bytes.len() == ANCHOR_LEN
+        && bytes.starts_with(ANCHOR_MAGIC)
+        && u32_at(&bytes, ANCHOR_LEN - 4).map(u32::from_le) == bytes.get(..ANCHOR_LEN - 4).map(crc32c::crc32c);
+    let (true, Some(txn), Some(len), Some(checksum)) =
+        (sound, u64_at(&bytes, 8).map(u64::from_le), u64_at(&bytes, 16).map(u64::from_le), u32_at(&bytes, 24))
+    else {
+        return Ok(Anchor::Unknown);
+    };
+    let found = metas.newest.txn;
+    if found < txn {
+        return Err(Error::RolledBack { path: path(), expected: txn, found });
+    }
+    if found > txn {
+        return Ok(Anchor::Unknown);
+    }
+    let same = u32::from_le(checksum) == metas.checksum;
+    if same && file_len >= len {
+        return Ok(Anchor::Same);
+    }
+    if marked {
+        return Ok(Anchor::Unknown);
+    }
+    if file_len < len {
+        return Err(Error::Truncated { path: path(), found: file_len, expected: Some(len) });
+    }
+    let problem = "its newest meta page is not the one it was closed with".to_owned();
+    Err(Error::Damaged { path: path(), problem, count: 1 })
+}
