@@ -1,1 +1,19 @@
 //! Brings a repository and its index into step.
+
+mod analyze;
+mod batch;
+mod check;
+mod class;
+mod columns;
+mod rebuild;
+mod record;
+mod text;
+mod update;
+
+pub use batch::optimize;
+pub use check::{CheckReport, IndexProblem, check};
+pub use class::PathClass;
+pub use columns::{COLUMNS, ChunkHead, Columns, FileHead};
+pub use record::{FILES, FileRecord, INDEX_VERSION, IndexMeta, META, OUTLINES, Outline, Passage};
+pub use text::{TEXTS, read_part, read_text};
+pub use update::{Cancel, OnProgress, Progress, UpdateOptions, UpdateReport, update, update_files};

@@ -1,1 +1,16 @@
 //! Ranked answers to a question.
+
+mod engine;
+mod explain;
+pub(crate) mod filter;
+mod query;
+mod rank;
+mod ranking;
+mod score;
+mod semantic;
+
+pub use engine::{Answer, Engine, Hit, SearchOptions};
+pub use explain::Signal;
+pub use query::{Filters, Query, QueryClass};
+pub use ranking::Ranking;
+pub use semantic::Semantic;

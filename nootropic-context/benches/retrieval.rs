@@ -1,0 +1,318 @@
+//! Retrieval quality: NDCG@10 over annotated repositories.
+//!
+//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--set name=value] [--tune]`
+//!
+//! Where the data comes from and how to get the checkouts: `benches/retrieval/README.md`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nootropic_context::index::{self, UpdateOptions};
+use nootropic_context::search::{Engine, Ranking, SearchOptions};
+use nootropic_core::Store;
+use nootropic_core::reference::MemoryStore;
+use serde::Deserialize;
+
+type Problem = Box<dyn std::error::Error>;
+
+#[derive(Deserialize)]
+struct Repository {
+    name: String,
+    root: String,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    query: String,
+    relevant: Vec<Target>,
+    #[serde(default)]
+    secondary: Vec<Target>,
+    category: String,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+enum Target {
+    File(String),
+    Lines { path: String, start_line: u32, end_line: u32 },
+}
+
+/// A result as the metric sees it: path from the top of the checkout, first and last line.
+type Found = (String, u32, u32);
+
+impl Target {
+    fn path(&self) -> &str {
+        match self {
+            Self::File(path) | Self::Lines { path, .. } => path,
+        }
+    }
+
+    fn is_hit_by(&self, (path, first, last): &Found) -> bool {
+        match self {
+            Self::File(target) => path == target,
+            Self::Lines { path: target, start_line, end_line } => {
+                path == target && first <= end_line && last >= start_line
+            }
+        }
+    }
+}
+
+/// NDCG@10 as semble computes it: a target marks the first result that hits it, a marked rank gains 1 once.
+fn ndcg(found: &[Found], targets: &[Target]) -> f64 {
+    let gain = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
+    let marked: std::collections::BTreeSet<usize> =
+        targets.iter().filter_map(|target| found.iter().take(10).position(|result| target.is_hit_by(result))).collect();
+    let ideal: f64 = (0..targets.len().min(10)).map(gain).sum();
+    marked.into_iter().map(gain).sum::<f64>() / ideal
+}
+
+struct Loaded {
+    name: String,
+    prefix: String,
+    engine: Engine,
+    tasks: Vec<Task>,
+}
+
+struct Row<'a> {
+    repo: &'a str,
+    task: &'a Task,
+    ndcg: f64,
+    found: Vec<Found>,
+    ms: f64,
+}
+
+struct Arguments {
+    checkouts: PathBuf,
+    whole: bool,
+    worst: usize,
+    tune: bool,
+    only: Option<String>,
+    ranking: Ranking,
+}
+
+fn arguments() -> Result<Arguments, Problem> {
+    let mut out = Arguments {
+        checkouts: PathBuf::new(),
+        whole: false,
+        worst: 0,
+        tune: false,
+        only: None,
+        ranking: Ranking::default(),
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--checkouts" => out.checkouts = value()?.into(),
+            "--whole-repo" => out.whole = true,
+            "--worst" => out.worst = value()?.parse()?,
+            "--tune" => out.tune = true,
+            "--repos" => out.only = Some(value()?),
+            "--set" => {
+                let setting = value()?;
+                let (name, number) = setting.split_once('=').ok_or("--set takes name=value")?;
+                *knob(&mut out.ranking, name).ok_or(format!("no setting {name}"))? = number.parse()?;
+            }
+            "--bench" => {}
+            other => return Err(format!("unknown argument {other}").into()),
+        }
+    }
+    Ok(out)
+}
+
+const KNOBS: &[&str] = &[
+    "k1",
+    "k1_file",
+    "b",
+    "b_file",
+    "body",
+    "comment",
+    "symbol",
+    "path",
+    "identifier",
+    "definition",
+    "file",
+    "coverage",
+    "repeat",
+];
+
+fn knob<'r>(ranking: &'r mut Ranking, name: &str) -> Option<&'r mut f32> {
+    Some(match name {
+        "k1" => &mut ranking.k1[0],
+        "k1_file" => &mut ranking.k1[1],
+        "b" => &mut ranking.b[0],
+        "b_file" => &mut ranking.b[1],
+        "body" => &mut ranking.body,
+        "comment" => &mut ranking.comment,
+        "symbol" => &mut ranking.symbol,
+        "path" => &mut ranking.path,
+        "identifier" => &mut ranking.identifier,
+        "definition" => &mut ranking.definition,
+        "file" => &mut ranking.file,
+        "coverage" => &mut ranking.coverage,
+        "size" => &mut ranking.size,
+        "repeat" => &mut ranking.repeat,
+        _ => return None,
+    })
+}
+
+fn load(data: &Path, args: &Arguments) -> Result<Vec<Loaded>, Problem> {
+    let repositories: Vec<Repository> = serde_json::from_slice(&std::fs::read(data.join("repos.json"))?)?;
+    let mut out = Vec::new();
+    for repository in repositories {
+        if args.only.as_ref().is_some_and(|only| only.split(',').all(|name| name != repository.name)) {
+            continue;
+        }
+        let root = if args.whole { "" } else { &repository.root };
+        let folder = args.checkouts.join(&repository.name).join(root);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(nootropic_context::TABLES));
+        index::update(&*store, &folder, &UpdateOptions::default(), &mut |_| {}, &|| false)?;
+        let annotations = data.join("annotations").join(format!("{}.json", repository.name));
+        out.push(Loaded {
+            name: repository.name,
+            prefix: if root.is_empty() { String::new() } else { format!("{root}/") },
+            engine: Engine::new(store),
+            tasks: serde_json::from_slice(&std::fs::read(annotations)?)?,
+        });
+    }
+    Ok(out)
+}
+
+fn run<'l>(loaded: &'l [Loaded], ranking: &Ranking) -> Result<Vec<Row<'l>>, Problem> {
+    let options = SearchOptions { limit: 10, ranking: ranking.clone(), ..SearchOptions::default() };
+    let mut rows = Vec::new();
+    for repo in loaded {
+        for task in &repo.tasks {
+            let begun = Instant::now();
+            let answer = repo.engine.search(&task.query, &options)?;
+            let ms = begun.elapsed().as_secs_f64() * 1e3;
+            let found: Vec<Found> = answer
+                .hits
+                .iter()
+                .map(|hit| {
+                    let span = hit.chunk.span;
+                    (format!("{}{}", repo.prefix, hit.chunk.path), span.start_line, span.end_line)
+                })
+                .collect();
+            let targets: Vec<Target> = task.relevant.iter().chain(&task.secondary).cloned().collect();
+            rows.push(Row { repo: &repo.name, task, ndcg: ndcg(&found, &targets), found, ms });
+        }
+    }
+    Ok(rows)
+}
+
+fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (sum, n) = values.into_iter().fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+    sum / f64::max(n, 1.0)
+}
+
+fn means<'r>(rows: &'r [Row<'r>], key: impl Fn(&Row<'r>) -> &'r str) -> BTreeMap<&'r str, f64> {
+    let mut groups: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(key(row)).or_default().push(row.ndcg);
+    }
+    groups.into_iter().map(|(name, values)| (name, mean(values))).collect()
+}
+
+fn headline(rows: &[Row<'_>]) -> f64 {
+    mean(means(rows, |row| row.repo).into_values())
+}
+
+fn middle<T: Copy + PartialOrd>(values: impl Iterator<Item = T>, share: f64) -> Option<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    values.get(((values.len().max(1) - 1) as f64 * share) as usize).copied()
+}
+
+fn report(rows: &[Row<'_>], worst: usize) {
+    println!(
+        "NDCG@10 {:.4} (mean over repositories), {:.4} over queries",
+        headline(rows),
+        mean(rows.iter().map(|r| r.ndcg))
+    );
+    for (name, value) in means(rows, |row| &row.task.category).into_iter().chain(means(rows, |row| row.repo)) {
+        println!("  {name:22} {value:.3}");
+    }
+    let lines = || rows.iter().flat_map(|row| row.found.iter().map(|(_, first, last)| last + 1 - first));
+    println!("  result lines p50 {:?} p95 {:?}", middle(lines(), 0.5), middle(lines(), 0.95));
+    println!(
+        "  query ms p50 {:.3?} p95 {:.3?}",
+        middle(rows.iter().map(|r| r.ms), 0.5),
+        middle(rows.iter().map(|r| r.ms), 0.95)
+    );
+    let mut by_score: Vec<&Row<'_>> = rows.iter().collect();
+    by_score.sort_by(|a, b| a.ndcg.total_cmp(&b.ndcg));
+    for row in by_score.into_iter().take(worst) {
+        println!("{:.3} {} {:?}", row.ndcg, row.repo, row.task.query);
+        let targets: Vec<&str> = row.task.relevant.iter().chain(&row.task.secondary).map(Target::path).collect();
+        println!("      want {}", targets.join(", "));
+        let found: Vec<String> = row.found.iter().take(6).map(|(path, a, b)| format!("{path}:{a}-{b}")).collect();
+        println!("      got  {}", found.join(", "));
+    }
+}
+
+/// Coordinate ascent over the settings on all the sets given; prints what helped.
+fn tune(sets: &[&[Loaded]], ranking: &mut Ranking) -> Result<(), Problem> {
+    let measure = |ranking: &Ranking| -> Result<f64, Problem> {
+        let mut total = 0.0;
+        for set in sets {
+            total += headline(&run(set, ranking)?);
+        }
+        Ok(total / sets.len() as f64)
+    };
+    let mut best = measure(ranking)?;
+    println!("start {best:.4}");
+    for _ in 0..3 {
+        let before = best;
+        for name in KNOBS {
+            for factor in [0.5f32, 0.75, 0.9, 1.1, 1.33, 2.0] {
+                let mut tried = ranking.clone();
+                if let Some(value) = knob(&mut tried, name) {
+                    *value *= factor;
+                }
+                let score = measure(&tried)?;
+                if score > best + 1e-5 {
+                    best = score;
+                    *ranking = tried;
+                    println!("{best:.4} {name} ×{factor}");
+                }
+            }
+        }
+        if best < before + 1e-4 {
+            break;
+        }
+    }
+    println!("{ranking:#?}");
+    Ok(())
+}
+
+fn main() -> Result<(), Problem> {
+    let mut args = arguments()?;
+    if args.checkouts.as_os_str().is_empty() {
+        println!("retrieval: no --checkouts given, nothing measured (see benches/retrieval/README.md)");
+        return Ok(());
+    }
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/retrieval");
+    let begun = Instant::now();
+    let loaded = load(&data, &args)?;
+    println!("indexed in {:.2} s", begun.elapsed().as_secs_f64());
+    if args.tune {
+        let whole = load(
+            &data,
+            &Arguments {
+                whole: true,
+                only: args.only.clone(),
+                ranking: Ranking::default(),
+                checkouts: args.checkouts.clone(),
+                ..args
+            },
+        )?;
+        let mut ranking = args.ranking.clone();
+        tune(&[&loaded, &whole], &mut ranking)?;
+        args.ranking = ranking;
+    }
+    report(&run(&loaded, &args.ranking)?, args.worst);
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! Files that change together: one transaction makes the whole batch visible.
+
+use nootropic_core::{ChunkId, Error, ReadTxn, Result, Snapshot, Store, StoreExt, WriteTxn};
+
+use super::analyze::{Analyzed, Outcome, Text};
+use super::columns::{ChunkHead, ColumnEdits, Columns};
+use super::record::{FILES, FileRecord, INDEX_VERSION, IndexMeta, OUTLINES, path_key};
+use super::text::TEXTS;
+use crate::lexical::segment::{self, Lists, SegmentBuilder, put_info};
+use crate::lexical::words::FileWords;
+use crate::vectors::VectorTable;
+use crate::walk::{FileStamp, RelPath, SkipReason};
+
+/// Neighbouring segments of one size are joined when there are this many.
+const FAN_IN: usize = 8;
+/// Segments larger than this, in bytes, are joined only by [`compact`].
+const LARGE: u64 = 8 << 20;
+
+/// Gathers analysed files until there are enough for a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    files: Vec<(Analyzed, u32)>,
+    removed: Vec<RelPath>,
+    builder: SegmentBuilder,
+    bytes: usize,
+}
+
+/// What a batch changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Applied {
+    pub(crate) indexed: u32,
+    pub(crate) removed: u32,
+    pub(crate) chunks: u32,
+    pub(crate) bytes: u64,
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, mut file: Analyzed) {
+        let first = match &mut file.outcome {
+            Outcome::Text(text) => {
+                self.bytes += text.bytes as usize;
+                let first = self.builder.add(&text.words);
+                // The builder has them now; a batch holds thousands of files.
+                text.words = FileWords { lengths: std::mem::take(&mut text.words.lengths), ..FileWords::default() };
+                first
+            }
+            _ => 0,
+        };
+        self.files.push((file, first));
+    }
+
+    pub(crate) fn remove(&mut self, path: RelPath) {
+        self.removed.push(path);
+    }
+
+    /// Bytes of text gathered.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.files.len() + self.removed.len()
+    }
+
+    /// Commits everything gathered.
+    pub(crate) fn commit(self, store: &dyn Store) -> Result<(Applied, Option<Snapshot>)> {
+        if self.len() == 0 {
+            return Ok((Applied::default(), None));
+        }
+        let chunks = self.builder.chunks();
+        let lists = self.builder.finish();
+        let (applied, snapshot) = store.write_with(|txn| apply(txn, &self.files, &self.removed, &lists, chunks))?;
+        Ok((applied, Some(snapshot)))
+    }
+}
+
+fn apply(
+    txn: &mut dyn WriteTxn,
+    files: &[(Analyzed, u32)],
+    removed: &[RelPath],
+    lists: &Lists,
+    chunks: u32,
+) -> Result<Applied> {
+    let mut edit = Edit::begin(txn)?;
+    let base = edit.meta.next_chunk;
+    edit.meta.next_chunk =
+        base.checked_add(chunks).ok_or_else(|| Error::invalid("index", "out of chunk numbers; rebuild it"))?;
+    for (file, first) in files {
+        edit.put(txn, file, base + first)?;
+    }
+    for path in removed {
+        edit.remove(txn, path)?;
+    }
+    edit.finish(txn, lists, base, chunks)
+}
+
+/// One transaction's changes, as far as they are shared between files.
+struct Edit {
+    meta: IndexMeta,
+    columns: ColumnEdits,
+    vectors: Vec<VectorTable>,
+    dead: Vec<(u32, u32)>,
+    applied: Applied,
+}
+
+impl Edit {
+    fn begin(txn: &dyn ReadTxn) -> Result<Self> {
+        let meta = IndexMeta::read(txn)?.unwrap_or(IndexMeta { version: INDEX_VERSION, ..IndexMeta::default() });
+        let vectors = VectorTable::list(txn)?;
+        Ok(Self { meta, columns: ColumnEdits::default(), vectors, dead: Vec::new(), applied: Applied::default() })
+    }
+
+    fn put(&mut self, txn: &mut dyn WriteTxn, file: &Analyzed, first_chunk: u32) -> Result<()> {
+        let path = file.path.as_bytes();
+        let old = FileRecord::read(txn, path)?;
+        let record = match &file.outcome {
+            Outcome::Same(hash) => {
+                // Another process may have removed or changed it since; then the next pass will see it anew.
+                let Some(old) = old else { return Ok(()) };
+                let same = old.skipped.is_none() && old.hash == *hash;
+                FileRecord { stamp: if same { file.stamp } else { FileStamp::NEVER }, ..old }
+            }
+            Outcome::Skipped(SkipReason::Vanished) => return self.remove(txn, &file.path),
+            Outcome::Skipped(reason) if reason.is_passing() => {
+                // It is there and cannot be read now: what is indexed of it stays until it can.
+                let Some(old) = old else { return Ok(()) };
+                FileRecord { stamp: FileStamp::NEVER, ..old }
+            }
+            Outcome::Skipped(reason) => {
+                let id = self.forget(txn, old.as_ref())?;
+                FileRecord {
+                    id,
+                    stamp: file.stamp,
+                    hash: [0; 16],
+                    skipped: Some(*reason),
+                    first_chunk: 0,
+                    chunks: 0,
+                    words: 0,
+                    bytes: 0,
+                    path: path.to_vec(),
+                }
+            }
+            Outcome::Text(text) => {
+                let id = self.forget(txn, old.as_ref())?;
+                self.store_text(txn, text, id, first_chunk)?;
+                FileRecord {
+                    id,
+                    stamp: file.stamp,
+                    hash: text.hash,
+                    skipped: None,
+                    first_chunk,
+                    chunks: text.words.lengths.len() as u32,
+                    words: word_total(text),
+                    bytes: text.bytes,
+                    path: path.to_vec(),
+                }
+            }
+        };
+        txn.put(FILES, &path_key(path), &record.encode())
+    }
+
+    fn store_text(&mut self, txn: &mut dyn WriteTxn, text: &Text, id: u32, first_chunk: u32) -> Result<()> {
+        let mut outline = text.outline.clone();
+        outline.first_chunk = first_chunk;
+        txn.put(OUTLINES, &id.to_be_bytes(), &outline.encode())?;
+        txn.put(TEXTS, &id.to_be_bytes(), &text.packed)?;
+        for (i, words) in text.words.lengths.iter().enumerate() {
+            let symbol = outline.passages[i].symbol.and_then(|s| outline.symbols.get(s as usize));
+            let head = ChunkHead {
+                file: id,
+                ordinal: u16::try_from(i).unwrap_or(u16::MAX),
+                words: *words,
+                class: text.class,
+                language: outline.language.map_or(0, |l| l.code()),
+                kind: symbol.map_or(0, |s| s.kind.code()),
+            };
+            self.columns.set(txn, first_chunk + i as u32, &head)?;
+        }
+        let n = text.words.lengths.len() as u32;
+        self.meta.files += 1;
+        self.meta.chunks += n;
+        self.meta.words += u64::from(word_total(text));
+        self.meta.bytes += u64::from(text.bytes);
+        self.applied.indexed += 1;
+        self.applied.chunks += n;
+        self.applied.bytes += u64::from(text.bytes);
+        Ok(())
+    }
+
+    /// Takes a file's content out; returns the number the path keeps, or a new one.
+    fn forget(&mut self, txn: &mut dyn WriteTxn, old: Option<&FileRecord>) -> Result<u32> {
+        let Some(old) = old else {
+            let id = self.meta.next_file;
+            self.meta.next_file += 1;
+            return Ok(id);
+        };
+        if old.skipped.is_none() {
+            txn.delete(OUTLINES, &old.id.to_be_bytes())?;
+            txn.delete(TEXTS, &old.id.to_be_bytes())?;
+            let range = old.first_chunk..old.first_chunk.saturating_add(old.chunks);
+            for chunk in range.clone() {
+                self.columns.kill(txn, chunk)?;
+            }
+            let ids: Vec<ChunkId> = range.map(ChunkId).collect();
+            for table in &self.vectors {
+                table.delete(txn, &ids)?;
+            }
+            self.dead.push((old.first_chunk, old.chunks));
+            self.meta.files = self.meta.files.saturating_sub(1);
+            self.meta.chunks = self.meta.chunks.saturating_sub(old.chunks);
+            self.meta.words = self.meta.words.saturating_sub(old.words.into());
+            self.meta.bytes = self.meta.bytes.saturating_sub(old.bytes.into());
+        }
+        Ok(old.id)
+    }
+
+    fn remove(&mut self, txn: &mut dyn WriteTxn, path: &RelPath) -> Result<()> {
+        if let Some(old) = FileRecord::read(txn, path.as_bytes())? {
+            self.forget(txn, Some(&old))?;
+            txn.delete(FILES, &path_key(path.as_bytes()))?;
+            self.applied.removed += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, txn: &mut dyn WriteTxn, lists: &Lists, base: u32, chunks: u32) -> Result<Applied> {
+        self.columns.flush(txn)?;
+        if chunks > 0 {
+            let id = self.meta.next_segment;
+            self.meta.next_segment += 1;
+            lists.write(txn, id, base, chunks, 0)?;
+        }
+        count_dead(txn, &self.dead)?;
+        let infos = segment::segments(txn)?;
+        if let Some(parts) = due(&infos) {
+            let live = Columns::load(txn)?;
+            segment::merge(txn, parts, self.meta.next_segment, &|chunk| live.is_live(chunk))?;
+            self.meta.next_segment += 1;
+        }
+        self.meta.write(txn)?;
+        Ok(self.applied)
+    }
+}
+
+fn word_total(text: &Text) -> u32 {
+    text.words.lengths.iter().map(|n| u32::from(*n)).sum()
+}
+
+fn count_dead(txn: &mut dyn WriteTxn, dead: &[(u32, u32)]) -> Result<()> {
+    if dead.is_empty() {
+        return Ok(());
+    }
+    let mut infos = segment::segments(txn)?;
+    for (first, n) in dead {
+        let at = infos.partition_point(|info| info.end <= *first);
+        if let Some(info) = infos.get_mut(at) {
+            info.dead = info.dead.saturating_add(*n);
+            put_info(txn, info)?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest segments that are small and of one size, if there are enough of them.
+fn due(infos: &[segment::SegmentInfo]) -> Option<&[segment::SegmentInfo]> {
+    let size = |info: &segment::SegmentInfo| info.bytes.max(4096).ilog2() / 3;
+    let last = infos.last()?;
+    let start = infos.iter().rposition(|info| size(info) > size(last)).map_or(0, |i| i + 1);
+    let run = &infos[start..];
+    (run.len() >= FAN_IN && run.iter().map(|info| info.bytes).sum::<u64>() <= LARGE).then_some(run)
+}
+
+/// Joins all segments of the index into one and leaves out what was removed, so that it is as small and as fast as a
+/// fresh one. Says whether there was anything to do. Updates do this by themselves where it pays.
+///
+/// # Errors
+/// As the store's.
+pub fn optimize(store: &dyn Store) -> Result<bool> {
+    compact(store, true)
+}
+
+/// Joins all segments where that makes queries cheaper: many of them, or many dead chunks. Says whether it did.
+pub(crate) fn compact(store: &dyn Store, force: bool) -> Result<bool> {
+    let worth = |infos: &[segment::SegmentInfo], meta: &IndexMeta| {
+        let dead: u64 = infos.iter().map(|info| u64::from(info.dead)).sum();
+        if force {
+            return infos.len() > 1 || dead > 0;
+        }
+        infos.len() > 4 * FAN_IN || dead > 1000 && dead * 2 > u64::from(meta.chunks)
+    };
+    let look = |txn: &dyn ReadTxn| -> Result<_> {
+        let Some(meta) = IndexMeta::read(txn)? else { return Ok(None) };
+        let infos = segment::segments(txn)?;
+        Ok(worth(&infos, &meta).then_some((infos, meta)))
+    };
+    if store.read_with(|txn| look(txn))?.is_none() {
+        return Ok(false);
+    }
+    let (done, _) = store.write_with(|txn| {
+        let Some((infos, mut meta)) = look(txn)? else { return Ok(false) };
+        let live = Columns::load(txn)?;
+        segment::merge(txn, &infos, meta.next_segment, &|chunk| live.is_live(chunk))?;
+        meta.next_segment += 1;
+        meta.write(txn)?;
+        Ok(true)
+    })?;
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use nootropic_core::reference::MemoryStore;
+
+    use super::*;
+    use crate::index::{UpdateOptions, update};
+
+    /// The stamp kept for `a.txt`, with the text `one`, after someone found it unchanged and of that hash.
+    fn stamp_after(hash: impl Fn([u8; 16]) -> [u8; 16]) -> (FileStamp, FileStamp) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("a.txt"), "one").unwrap();
+        let store = MemoryStore::new(crate::TABLES);
+        update(&store, root.path(), &UpdateOptions::default(), &mut |_| {}, &|| false).unwrap();
+        let record = || store.read_with(|txn| FileRecord::read(txn, b"a.txt")).unwrap().unwrap();
+        let stamp = FileStamp { size: 3, mtime_ns: 7, ctime_ns: 7, inode: 7 };
+        let path = RelPath::new("a.txt").unwrap();
+        let mut batch = Batch::default();
+        batch.push(Analyzed { path, stamp, outcome: Outcome::Same(hash(record().hash)) });
+        batch.commit(&store).unwrap();
+        (record().stamp, stamp)
+    }
+
+    #[test]
+    fn a_stamp_is_kept_only_with_the_content_it_was_taken_of() {
+        let (kept, stamp) = stamp_after(|hash| hash);
+        assert_eq!(kept, stamp);
+        // Another process has indexed something else meanwhile: whoever looks next must read the file.
+        let (kept, _) = stamp_after(|_| [9; 16]);
+        assert_eq!(kept, FileStamp::NEVER);
+    }
+}

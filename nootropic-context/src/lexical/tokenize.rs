@@ -1,0 +1,490 @@
+//! Cuts text into words the way programmers name things: `HTTPServer2`, `http_server` and “http server” share words.
+
+use super::stem::stem;
+
+/// The longest word kept, in bytes; longer runs (hashes, base64) are noise.
+const MAX_WORD: usize = 64;
+
+/// A word found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word<'a> {
+    /// As written.
+    pub text: &'a str,
+    /// Where it begins, in bytes.
+    pub start: usize,
+}
+
+/// Visits every run of letters, digits and underscores.
+pub fn identifiers<'a>(text: &'a str, mut visit: impl FnMut(Word<'a>)) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        if !WORD[bytes[at] as usize] {
+            at += 1;
+            continue;
+        }
+        let mut ascii = true;
+        while at < bytes.len() && WORD[bytes[at] as usize] {
+            ascii &= bytes[at] < 0x80;
+            at += 1;
+        }
+        if ascii {
+            visit(Word { text: &text[start..at], start });
+        } else {
+            unicode_identifiers(&text[start..at], start, &mut visit);
+        }
+    }
+}
+
+/// Bytes that may belong to an identifier; those from 0x80 are looked at as characters.
+static WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = b >= 0x80 || b == b'_' as usize || (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    table
+};
+
+#[cold]
+fn unicode_identifiers<'a>(run: &'a str, offset: usize, visit: &mut impl FnMut(Word<'a>)) {
+    let mut start = None;
+    for (i, c) in run.char_indices() {
+        match (c == '_' || c.is_alphanumeric(), start) {
+            (true, None) => start = Some(i),
+            (false, Some(from)) => {
+                visit(Word { text: &run[from..i], start: offset + from });
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(from) = start {
+        visit(Word { text: &run[from..], start: offset + from });
+    }
+}
+
+/// Visits the parts of an identifier: split at underscores, at case changes, and between letters and digits.
+/// `HTTPServer2` gives `HTTP`, `Server`, `2`.
+pub fn parts<'a>(identifier: &'a str, mut visit: impl FnMut(&'a str)) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Class {
+        Lower,
+        Upper,
+        Digit,
+        Other,
+    }
+    let class = |c: char| match c {
+        'a'..='z' => Class::Lower,
+        'A'..='Z' => Class::Upper,
+        '0'..='9' => Class::Digit,
+        '_' => Class::Other,
+        c if c.is_uppercase() => Class::Upper,
+        c if c.is_numeric() => Class::Digit,
+        _ => Class::Lower,
+    };
+    let mut start = 0;
+    let mut previous: Option<(usize, Class)> = None;
+    let mut before_upper_run = 0;
+    for (i, c) in identifier.char_indices() {
+        let now = class(c);
+        if let Some((at, was)) = previous {
+            let cut = match (was, now) {
+                (Class::Upper, Class::Lower) if before_upper_run < at => Some(at),
+                (Class::Upper, Class::Lower) => None,
+                _ if was != now => Some(i),
+                _ => None,
+            };
+            if let Some(cut) = cut {
+                if cut > start && was != Class::Other {
+                    visit(&identifier[start..cut]);
+                }
+                start = cut;
+            }
+            if now == Class::Upper && was != Class::Upper {
+                before_upper_run = i;
+            }
+        }
+        previous = Some((i, now));
+    }
+    if previous.is_some_and(|(_, was)| was != Class::Other) && start < identifier.len() {
+        visit(&identifier[start..]);
+    }
+}
+
+/// Writes the term under which a word part is indexed: lower case, well-known short forms made one, then stemmed.
+/// Says whether it is worth indexing.
+pub fn normalize(part: &str, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    if part.len() > MAX_WORD {
+        return false;
+    }
+    lower(part, out);
+    if let Ok(at) = SHORT_FORMS.binary_search_by(|(long, _)| long.as_bytes().cmp(out)) {
+        out.clear();
+        out.extend_from_slice(SHORT_FORMS[at].1.as_bytes());
+    } else {
+        stem(out);
+    }
+    !out.is_empty()
+}
+
+/// Writes a whole identifier in lower case without underscores: `join_set`, `JoinSet` and `joinSet` are one.
+/// Says whether it is worth indexing.
+pub fn fold(identifier: &str, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    if identifier.len() > MAX_WORD {
+        return false;
+    }
+    lower(identifier, out);
+    out.retain(|b| *b != b'_');
+    out.len() > 1
+}
+
+fn lower(text: &str, out: &mut Vec<u8>) {
+    if text.is_ascii() {
+        out.extend(text.bytes().map(|b| b.to_ascii_lowercase()));
+    } else {
+        out.extend_from_slice(text.to_lowercase().as_bytes());
+    }
+}
+
+/// Long forms and the short form that code prefers, so that both meet. Sorted by the long form.
+const SHORT_FORMS: &[(&str, &str)] = &[
+    ("allocate", "alloc"),
+    ("allocated", "alloc"),
+    ("allocates", "alloc"),
+    ("allocation", "alloc"),
+    ("allocations", "alloc"),
+    ("allocator", "alloc"),
+    ("application", "app"),
+    ("applications", "app"),
+    ("apps", "app"),
+    ("args", "arg"),
+    ("argument", "arg"),
+    ("arguments", "arg"),
+    ("async", "async"),
+    ("asynchronous", "async"),
+    ("asynchronously", "async"),
+    ("attribute", "attr"),
+    ("attributes", "attr"),
+    ("attrs", "attr"),
+    ("auth", "auth"),
+    ("authenticate", "auth"),
+    ("authenticated", "auth"),
+    ("authenticates", "auth"),
+    ("authentication", "auth"),
+    ("buf", "buffer"),
+    ("bufs", "buffer"),
+    ("callback", "callback"),
+    ("character", "char"),
+    ("characters", "char"),
+    ("chars", "char"),
+    ("cmd", "command"),
+    ("concat", "concat"),
+    ("concatenate", "concat"),
+    ("concatenation", "concat"),
+    ("conf", "config"),
+    ("configs", "config"),
+    ("configuration", "config"),
+    ("configurations", "config"),
+    ("configure", "config"),
+    ("configured", "config"),
+    ("configures", "config"),
+    ("configuring", "config"),
+    ("conn", "connect"),
+    ("ctx", "context"),
+    ("db", "database"),
+    ("declaration", "decl"),
+    ("declarations", "decl"),
+    ("declare", "decl"),
+    ("declared", "decl"),
+    ("definition", "defin"),
+    ("dependencies", "depend"),
+    ("dependency", "depend"),
+    ("deps", "depend"),
+    ("deserialization", "deserialize"),
+    ("deserialize", "deserialize"),
+    ("deserialized", "deserialize"),
+    ("deserializer", "deserialize"),
+    ("deserializes", "deserialize"),
+    ("deserializing", "deserialize"),
+    ("dir", "directori"),
+    ("dirs", "directori"),
+    ("doc", "document"),
+    ("docs", "document"),
+    ("documentation", "document"),
+    ("env", "environ"),
+    ("err", "error"),
+    ("errs", "error"),
+    ("execute", "exec"),
+    ("executed", "exec"),
+    ("executes", "exec"),
+    ("executing", "exec"),
+    ("execution", "exec"),
+    ("executor", "exec"),
+    ("expression", "expr"),
+    ("expressions", "expr"),
+    ("extension", "ext"),
+    ("extensions", "ext"),
+    ("fmt", "format"),
+    ("func", "function"),
+    ("funcs", "function"),
+    ("identifier", "id"),
+    ("identifiers", "id"),
+    ("ids", "id"),
+    ("idx", "index"),
+    ("img", "imag"),
+    ("impl", "implement"),
+    ("impls", "implement"),
+    ("info", "inform"),
+    ("init", "init"),
+    ("initial", "init"),
+    ("initialisation", "init"),
+    ("initialise", "init"),
+    ("initialised", "init"),
+    ("initialization", "init"),
+    ("initialize", "init"),
+    ("initialized", "init"),
+    ("initializer", "init"),
+    ("initializes", "init"),
+    ("initializing", "init"),
+    ("iter", "iter"),
+    ("iterate", "iter"),
+    ("iterates", "iter"),
+    ("iterating", "iter"),
+    ("iteration", "iter"),
+    ("iterator", "iter"),
+    ("iterators", "iter"),
+    ("len", "length"),
+    ("lib", "librari"),
+    ("libs", "librari"),
+    ("max", "max"),
+    ("maximum", "max"),
+    ("mem", "memori"),
+    ("message", "messag"),
+    ("min", "min"),
+    ("minimum", "min"),
+    ("msg", "messag"),
+    ("msgs", "messag"),
+    ("num", "number"),
+    ("obj", "object"),
+    ("objs", "object"),
+    ("opt", "option"),
+    ("opts", "option"),
+    ("param", "param"),
+    ("parameter", "param"),
+    ("parameters", "param"),
+    ("params", "param"),
+    ("pkg", "packag"),
+    ("pos", "posit"),
+    ("prev", "previou"),
+    ("proc", "process"),
+    ("prop", "properti"),
+    ("props", "properti"),
+    ("pwd", "password"),
+    ("ref", "refer"),
+    ("refs", "refer"),
+    ("regex", "regex"),
+    ("regexes", "regex"),
+    ("regexp", "regex"),
+    ("repo", "repositori"),
+    ("repos", "repositori"),
+    ("req", "request"),
+    ("res", "respons"),
+    ("resp", "respons"),
+    ("ret", "return"),
+    ("seq", "sequenc"),
+    ("serialisation", "serialize"),
+    ("serialise", "serialize"),
+    ("serialization", "serialize"),
+    ("serialize", "serialize"),
+    ("serialized", "serialize"),
+    ("serializer", "serialize"),
+    ("serializes", "serialize"),
+    ("serializing", "serialize"),
+    ("specification", "spec"),
+    ("specifications", "spec"),
+    ("specs", "spec"),
+    ("src", "sourc"),
+    ("statement", "stmt"),
+    ("statements", "stmt"),
+    ("stats", "statist"),
+    ("str", "string"),
+    ("strs", "string"),
+    ("struct", "struct"),
+    ("structs", "struct"),
+    ("structure", "struct"),
+    ("structures", "struct"),
+    ("sync", "sync"),
+    ("synchronization", "sync"),
+    ("synchronize", "sync"),
+    ("synchronous", "sync"),
+    ("synchronously", "sync"),
+    ("temp", "temporari"),
+    ("tmp", "temporari"),
+    ("txn", "transact"),
+    ("util", "util"),
+    ("utilities", "util"),
+    ("utility", "util"),
+    ("utils", "util"),
+    ("val", "valu"),
+    ("vals", "valu"),
+    ("var", "variabl"),
+    ("vars", "variabl"),
+    ("vec", "vector"),
+];
+
+/// Words of a question that say nothing about where the answer is. Sorted.
+const STOPWORDS: &[&str] = &[
+    "a",
+    "about",
+    "all",
+    "an",
+    "and",
+    "any",
+    "are",
+    "as",
+    "at",
+    "be",
+    "been",
+    "being",
+    "between",
+    "but",
+    "by",
+    "can",
+    "code",
+    "could",
+    "defined",
+    "did",
+    "do",
+    "does",
+    "during",
+    "each",
+    "find",
+    "for",
+    "from",
+    "get",
+    "gets",
+    "had",
+    "has",
+    "have",
+    "he",
+    "how",
+    "i",
+    "if",
+    "implementation",
+    "implemented",
+    "in",
+    "into",
+    "is",
+    "it",
+    "its",
+    "let",
+    "may",
+    "me",
+    "my",
+    "no",
+    "not",
+    "of",
+    "on",
+    "or",
+    "our",
+    "out",
+    "over",
+    "should",
+    "show",
+    "so",
+    "some",
+    "such",
+    "than",
+    "that",
+    "the",
+    "their",
+    "them",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "to",
+    "up",
+    "use",
+    "used",
+    "uses",
+    "using",
+    "via",
+    "was",
+    "we",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+    "why",
+    "will",
+    "with",
+    "within",
+    "would",
+    "you",
+    "your",
+];
+
+/// Whether a lower-case word of a question says nothing about where the answer is.
+pub fn is_stopword(word: &str) -> bool {
+    STOPWORDS.binary_search(&word).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(identifier: &str) -> Vec<&str> {
+        let mut out = Vec::new();
+        parts(identifier, |part| out.push(part));
+        out
+    }
+
+    #[test]
+    fn identifiers_split_where_people_read_a_word() {
+        assert_eq!(split("HTTPServer2"), ["HTTP", "Server", "2"]);
+        assert_eq!(split("join_set"), ["join", "set"]);
+        assert_eq!(split("__init__"), ["init"]);
+        assert_eq!(split("getURLFromDB"), ["get", "URL", "From", "DB"]);
+        assert_eq!(split("MAX_KEY_LEN"), ["MAX", "KEY", "LEN"]);
+        assert_eq!(split("x86_64"), ["x", "86", "64"]);
+        assert_eq!(split("ÜberMaß"), ["Über", "Maß"]);
+        assert_eq!(split("_"), Vec::<&str>::new());
+        assert_eq!(split("A"), ["A"]);
+    }
+
+    #[test]
+    fn words_are_found_with_their_place() {
+        let mut out = Vec::new();
+        identifiers("fn é_x(a: u8) → naïve", |w| out.push((w.text, w.start)));
+        assert_eq!(out, [("fn", 0), ("é_x", 3), ("a", 8), ("u8", 11), ("naïve", 19)]);
+    }
+
+    #[test]
+    fn tables_are_sorted_so_that_they_can_be_searched() {
+        assert!(SHORT_FORMS.windows(2).all(|w| w[0].0 < w[1].0), "short forms");
+        assert!(STOPWORDS.windows(2).all(|w| w[0] < w[1]), "stop words");
+    }
+
+    #[test]
+    fn long_and_short_forms_meet() {
+        let term = |word: &str| {
+            let mut out = Vec::new();
+            normalize(word, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for (a, b) in
+            [("dir", "directory"), ("config", "Configuration"), ("repo", "repositories"), ("env", "environment")]
+        {
+            assert_eq!(term(a), term(b), "{a} {b}");
+        }
+    }
+}

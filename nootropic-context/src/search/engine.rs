@@ -1,0 +1,214 @@
+//! Snapshot, search, hydrate: the way from a question to passages.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use nootropic_core::{Chunk, ChunkId, ReadTxn, Result, Snapshot, Store, StoreExt};
+
+use super::explain::{Signal, explain};
+use super::filter::allowed;
+use super::query::Query;
+use super::rank::{Candidate, Ranker};
+use super::ranking::Ranking;
+use super::score::{Norms, Scorer, Scores};
+use crate::index::{Columns, Outline};
+use crate::lexical::{SegmentInfo, segments};
+use crate::vectors::VectorSearch;
+
+/// How many passages nearness speaks for.
+const NEIGHBORS: usize = 100;
+
+/// How to search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchOptions {
+    /// The most hits to return.
+    pub limit: usize,
+    /// Say what each signal added.
+    pub explain: bool,
+    /// How signals are weighed.
+    pub ranking: Ranking,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { limit: 10, explain: false, ranking: Ranking::default() }
+    }
+}
+
+/// A passage that answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The passage.
+    pub chunk: Chunk,
+    /// Higher is better; comparable within one answer.
+    pub score: f32,
+    /// Whether the path is not UTF-8 and shown lossily.
+    pub lossy_path: bool,
+    /// What made the score, if asked for.
+    pub signals: Vec<Signal>,
+}
+
+/// What a question found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The state of the index that was searched.
+    pub snapshot: Snapshot,
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// How long it took, in milliseconds.
+    pub took_ms: f64,
+}
+
+/// A snapshot's columns, kept until the index changes.
+#[derive(Debug)]
+struct View {
+    snapshot: Snapshot,
+    columns: Columns,
+    norms: Norms,
+    segments: Vec<SegmentInfo>,
+}
+
+/// Searches one index. Cheap to share; concurrent searches do not wait for each other.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    view: Mutex<Option<Arc<View>>>,
+    spare: Mutex<Vec<Scores>>,
+}
+
+impl Engine {
+    /// Over the index in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, view: Mutex::new(None), spare: Mutex::new(Vec::new()) }
+    }
+
+    /// The store searched.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The state a search would see now.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.store.read_with(|txn| Ok(txn.snapshot()))
+    }
+
+    /// Ranked passages for a question.
+    ///
+    /// # Errors
+    /// As the store's, and `InvalidInput` for a filter that cannot be understood; no hit is an empty answer.
+    pub fn search(&self, question: &str, options: &SearchOptions) -> Result<Answer> {
+        self.search_near(question, None, options)
+    }
+
+    /// Ranked passages for a question, those nearest to its vector counted in. See [`Semantic`](super::Semantic).
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn search_near(
+        &self,
+        question: &str,
+        near: Option<(&VectorSearch, &[f32])>,
+        options: &SearchOptions,
+    ) -> Result<Answer> {
+        let begun = Instant::now();
+        let query = Query::parse(question);
+        let mut scores = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let found = self.store.read_with(|txn| {
+            let view = self.view(txn, &options.ranking)?;
+            let hits = find(txn, &view, &query, near, options, &mut scores)?;
+            Ok((view.snapshot, hits))
+        });
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
+        let (snapshot, hits) = found?;
+        Ok(Answer { snapshot, hits, took_ms: begun.elapsed().as_secs_f64() * 1e3 })
+    }
+
+    /// The passages of these chunks, in the order given; those that are gone are left out.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn hydrate(&self, chunks: &[ChunkId]) -> Result<Vec<Chunk>> {
+        self.store.read_with(|txn| {
+            let view = self.view(txn, &Ranking::default())?;
+            let mut out = Vec::with_capacity(chunks.len());
+            for id in chunks {
+                if let Some((chunk, _)) = passage(txn, &view.columns, *id)? {
+                    out.push(chunk);
+                }
+            }
+            Ok(out)
+        })
+    }
+
+    fn view(&self, txn: &dyn ReadTxn, ranking: &Ranking) -> Result<Arc<View>> {
+        let mut held = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = held.as_ref().filter(|v| v.snapshot == txn.snapshot() && v.norms.suit(ranking)) {
+            return Ok(Arc::clone(view));
+        }
+        let columns = Columns::load(txn)?;
+        let norms = Norms::of(&columns, ranking);
+        let (snapshot, segments) = (txn.snapshot(), segments(txn)?);
+        let view = Arc::new(View { snapshot, segments, columns, norms });
+        *held = Some(Arc::clone(&view));
+        Ok(view)
+    }
+}
+
+fn find(
+    txn: &dyn ReadTxn,
+    view: &View,
+    query: &Query,
+    near: Option<(&VectorSearch, &[f32])>,
+    options: &SearchOptions,
+    scores: &mut Scores,
+) -> Result<Vec<Hit>> {
+    let ranking = &options.ranking;
+    let columns = &view.columns;
+    let scorer = Scorer { txn, columns, norms: &view.norms, segments: &view.segments, ranking };
+    scorer.score(query, scores)?;
+    let allowed = allowed(&query.filters, &scorer)?;
+    let neighbors = match near {
+        Some((vectors, vector)) => vectors.search(txn, vector, NEIGHBORS, Some(&|id| columns.is_live(id.0)))?,
+        None => Vec::new(),
+    };
+    let mut ranked =
+        Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms: &view.norms, ranking }
+            .rank(options.limit);
+    order_ties(txn, columns, &mut ranked)?;
+    ranked.truncate(options.limit);
+    let mut hits = Vec::with_capacity(ranked.len());
+    for candidate in &ranked {
+        let id = ChunkId(columns.chunk(candidate.slot as usize));
+        if let Some((chunk, lossy_path)) = passage(txn, columns, id)? {
+            let signals = if options.explain { explain(&scorer, query, candidate)? } else { Vec::new() };
+            hits.push(Hit { chunk, score: candidate.score, lossy_path, signals });
+        }
+    }
+    Ok(hits)
+}
+
+fn passage(txn: &dyn ReadTxn, columns: &Columns, id: ChunkId) -> Result<Option<(Chunk, bool)>> {
+    match columns.slot(id.0).and_then(|slot| columns.head(slot)) {
+        Some(head) => Outline::read_chunk(txn, head.file, id.0),
+        None => Ok(None),
+    }
+}
+
+/// Passages of equal score stand by path and line, so that the order does not hang on when a file was indexed.
+fn order_ties(txn: &dyn ReadTxn, columns: &Columns, ranked: &mut [Candidate]) -> Result<()> {
+    for tied in ranked.chunk_by_mut(|a, b| a.score == b.score).filter(|tied| tied.len() > 1) {
+        let mut keyed = Vec::with_capacity(tied.len());
+        for candidate in tied.iter() {
+            let Some(head) = columns.head(candidate.slot as usize) else { continue };
+            keyed.push((Outline::read_path(txn, head.file)?, head.ordinal, *candidate));
+        }
+        keyed.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        for (place, (_, _, candidate)) in tied.iter_mut().zip(keyed) {
+            *place = candidate;
+        }
+    }
+    Ok(())
+}

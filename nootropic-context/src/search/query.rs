@@ -1,0 +1,264 @@
+//! What a question asks for: filters, words, and whether it names something or describes it.
+
+use crate::lexical::words::TermKind;
+use crate::lexical::{fold, identifiers, is_stopword, normalize, parts};
+
+/// Whether a question names a thing or describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryClass {
+    /// A name: `JoinSet`, `gin.Context`, `fmt::arg`.
+    Symbol,
+    /// Words around a name: “where is JoinSet polled”.
+    Mixed,
+    /// A description.
+    Natural,
+}
+
+/// Only passages that fit are found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// `path:` globs or substrings; any may fit.
+    pub paths: Vec<String>,
+    /// `-path:`; none may fit.
+    pub not_paths: Vec<String>,
+    /// `lang:`; any may fit.
+    pub languages: Vec<String>,
+    /// `symbol:`; the passage defines or continues any of them.
+    pub symbols: Vec<String>,
+}
+
+impl Filters {
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A term to look up.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueryTerm {
+    /// Kind and text, as in the index.
+    pub(crate) term: Vec<u8>,
+    pub(crate) kind: TermKind,
+    /// How much it counts beside the others.
+    pub(crate) weight: f32,
+    /// Which word of the question it stands for; words are what coverage counts.
+    pub(crate) word: usize,
+}
+
+/// A parsed question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// As given.
+    pub text: String,
+    /// Without the filters.
+    pub words: String,
+    /// What it asks for.
+    pub class: QueryClass,
+    /// What must fit.
+    pub filters: Filters,
+    pub(crate) terms: Vec<QueryTerm>,
+    pub(crate) word_count: usize,
+    /// Mentions tests, examples, …: then those are not held back.
+    pub(crate) wants: Vec<crate::index::PathClass>,
+}
+
+/// The most words of a question that are looked up.
+const MAX_WORDS: usize = 32;
+
+impl Query {
+    /// Parses a question. Anything is a question; filters that are not understood are words.
+    pub fn parse(text: &str) -> Self {
+        let (words, filters) = split_filters(text);
+        let class = classify(&words);
+        let mut builder = Terms::default();
+        builder.gather(&words, class);
+        let wants = wanted_classes(&words);
+        Self {
+            text: text.to_owned(),
+            words,
+            class,
+            filters,
+            word_count: builder.word_count,
+            terms: builder.terms,
+            wants,
+        }
+    }
+}
+
+fn split_filters(text: &str) -> (String, Filters) {
+    let mut filters = Filters::default();
+    let mut words = Vec::new();
+    for word in text.split_whitespace() {
+        let (name, value) = word.split_once(':').unwrap_or(("", ""));
+        let into = match name {
+            "path" | "file" => &mut filters.paths,
+            "-path" | "-file" => &mut filters.not_paths,
+            "lang" | "language" => &mut filters.languages,
+            "symbol" | "sym" => &mut filters.symbols,
+            _ => {
+                words.push(word);
+                continue;
+            }
+        };
+        if value.is_empty() || value.starts_with(':') {
+            words.push(word);
+        } else {
+            into.push(value.trim_matches('"').to_owned());
+        }
+    }
+    (words.join(" "), filters)
+}
+
+/// Whether a word is written as only code writes it.
+fn looks_like_code(word: &str) -> bool {
+    let mut n = 0;
+    parts(word, |_| n += 1);
+    let inner_upper = word.chars().skip(1).any(char::is_uppercase) && word.chars().any(char::is_lowercase);
+    n > 1 && (word.contains('_') || inner_upper)
+}
+
+fn classify(words: &str) -> QueryClass {
+    let spaced: Vec<&str> = words.split_whitespace().collect();
+    let one_name = |word: &str| {
+        let plain = word.trim_end_matches(['(', ')', '!', '?', ';']);
+        !plain.is_empty() && plain.chars().all(|c| c.is_alphanumeric() || "_.:#/$@*&<>-~".contains(c))
+    };
+    match spaced.as_slice() {
+        [word] if one_name(word) => QueryClass::Symbol,
+        _ => {
+            let mut code = false;
+            identifiers(words, |word| code |= looks_like_code(word.text));
+            if code { QueryClass::Mixed } else { QueryClass::Natural }
+        }
+    }
+}
+
+fn wanted_classes(words: &str) -> Vec<crate::index::PathClass> {
+    use crate::index::PathClass as P;
+    let lower = words.to_lowercase();
+    let has = |names: &[&str]| lower.split(|c: char| !c.is_alphanumeric()).any(|w| names.contains(&w));
+    let mut out = Vec::new();
+    for (class, names) in [
+        (P::Test, &["test", "tests", "testing", "tested", "mock", "mocks", "fixture", "fixtures", "spec"] as &[&str]),
+        (P::Example, &["example", "examples", "demo", "sample", "tutorial"]),
+        (P::Docs, &["docs", "documentation", "readme", "changelog", "guide"]),
+        (P::Bench, &["benchmark", "benchmarks", "bench"]),
+        (P::Legacy, &["legacy", "compat", "compatibility", "deprecated", "backward", "backwards", "old"]),
+        (P::Vendored, &["vendor", "vendored"]),
+        (P::Config, &["config", "configuration", "ci", "workflow", "manifest", "package", "dependencies", "lint"]),
+        (P::Locale, &["locale", "locales", "translation", "translations", "i18n", "language", "localization"]),
+        (P::Declaration, &["typings", "declaration", "declarations"]),
+    ] {
+        if has(names) {
+            out.push(class);
+        }
+    }
+    out
+}
+
+#[derive(Default)]
+struct Terms {
+    terms: Vec<QueryTerm>,
+    word_count: usize,
+}
+
+impl Terms {
+    fn gather(&mut self, words: &str, class: QueryClass) {
+        let mut names = Vec::new();
+        identifiers(words, |word| names.push(word.text));
+        let content: Vec<&str> = names.iter().copied().filter(|w| !is_stopword(&w.to_lowercase())).collect();
+        // A question of stop words only is still a question.
+        let content = if content.is_empty() { names } else { content };
+        let content = &content[..content.len().min(MAX_WORDS)];
+        for name in content {
+            self.identifier(name, class);
+        }
+        for n in [2, 3] {
+            for group in content.windows(n) {
+                self.compound(&group.concat(), n);
+            }
+        }
+    }
+
+    fn identifier(&mut self, name: &str, class: QueryClass) {
+        let mut buffer = Vec::new();
+        let mut found = Vec::new();
+        parts(name, |part| {
+            if normalize(part, &mut buffer) && (part.len() > 1 || name.len() == 1) {
+                found.push(buffer.clone());
+            }
+        });
+        let first = self.word_count;
+        for part in &found {
+            if self.terms.iter().any(|t| t.kind == TermKind::Word && t.term[1..] == part[..]) {
+                continue;
+            }
+            self.push(TermKind::Word, part, 1.0, self.word_count);
+            self.word_count += 1;
+        }
+        if fold(name, &mut buffer) {
+            let code = found.len() > 1 || class == QueryClass::Symbol;
+            if found.len() > 1 {
+                self.push(TermKind::Identifier, &buffer, 1.0, first);
+            }
+            self.push(TermKind::Definition, &buffer, if code { 3.0 } else { 1.0 }, first);
+        }
+    }
+
+    /// “join set” may be how someone says `JoinSet`.
+    fn compound(&mut self, joined: &str, n: usize) {
+        let mut buffer = Vec::new();
+        if fold(joined, &mut buffer) {
+            let word = self.word_count.saturating_sub(1);
+            self.push(TermKind::Identifier, &buffer, 0.5, word);
+            self.push(TermKind::Definition, &buffer, n as f32 * 0.5, word);
+        }
+    }
+
+    fn push(&mut self, kind: TermKind, text: &[u8], weight: f32, word: usize) {
+        let mut term = Vec::with_capacity(text.len() + 1);
+        term.push(kind as u8);
+        term.extend_from_slice(text);
+        if self.terms.iter().all(|t| t.term != term) {
+            self.terms.push(QueryTerm { term, kind, weight, word: word.min(31) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_taken_out_and_the_rest_is_the_question() {
+        let query = Query::parse("path:src/store lang:rust commit symbol:Env -path:tests foo::bar");
+        assert_eq!(query.words, "commit foo::bar");
+        assert_eq!(query.filters.paths, ["src/store"]);
+        assert_eq!(query.filters.not_paths, ["tests"]);
+        assert_eq!(query.filters.languages, ["rust"]);
+        assert_eq!(query.filters.symbols, ["Env"]);
+    }
+
+    #[test]
+    fn a_name_a_description_and_both_are_told_apart() {
+        for (text, class) in [
+            ("JoinSet", QueryClass::Symbol),
+            ("gin.Context", QueryClass::Symbol),
+            ("fmt::arg", QueryClass::Symbol),
+            ("where is JoinSet polled?", QueryClass::Mixed),
+            ("panic recovery middleware", QueryClass::Natural),
+            ("How are retries spaced?", QueryClass::Natural),
+        ] {
+            assert_eq!(Query::parse(text).class, class, "{text}");
+        }
+    }
+
+    #[test]
+    fn stop_words_are_looked_up_only_if_there_is_nothing_else() {
+        assert_eq!(Query::parse("where is the lock").word_count, 1);
+        assert!(Query::parse("where is it").word_count > 0);
+        assert!(Query::parse("").terms.is_empty());
+    }
+}

@@ -1,0 +1,120 @@
+//! Very many files, very deep sources, and much text: an index takes them in bounded memory.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nootropic_context::index::{self, UpdateOptions};
+use nootropic_context::search::{Engine, SearchOptions};
+use nootropic_context::syntax::ChunkOptions;
+use nootropic_core::Store;
+
+use support::rng::Rng;
+use support::{assert_consistent, child, fast_dir, open, repo, update_with};
+
+#[test]
+fn a_hundred_thousand_files_in_one_folder() {
+    const FILES: u64 = 100_000;
+    let dir = fast_dir();
+    let root = dir.path().join("repo");
+    fs::create_dir(&root).unwrap();
+    for i in 0..FILES {
+        let text = if i % 100 == 0 { format!("number {i}\n") } else { String::new() };
+        fs::write(root.join(format!("{i}.txt")), text).unwrap();
+    }
+    let store: Arc<dyn Store> = Arc::new(open(&dir.path().join("store")));
+    let report = update_with(&*store, &root, &UpdateOptions::default());
+    assert_eq!((report.files, report.chunks), (FILES, FILES / 100));
+    let again = update_with(&*store, &root, &UpdateOptions::default());
+    assert_eq!((again.files, again.indexed, again.unchanged), (FILES, 0, FILES));
+    fs::remove_file(root.join("4200.txt")).unwrap();
+    let without = update_with(&*store, &root, &UpdateOptions::default());
+    assert_eq!((without.files, without.removed), (FILES - 1, 1));
+    let engine = Engine::new(Arc::clone(&store));
+    let paths = |question: &str| -> Vec<String> {
+        let answer = engine.search(question, &SearchOptions::default()).unwrap();
+        answer.hits.into_iter().map(|hit| hit.chunk.path).collect()
+    };
+    assert_eq!(paths("4300"), ["4300.txt"]);
+    assert!(paths("4200").is_empty());
+    assert_consistent(&*store, "100,000 files");
+}
+
+/// A text nested that deep, in the language of an ending.
+fn nested(ending: &str, depth: usize) -> String {
+    let (before, open, close, after) = match ending {
+        "rs" => ("fn deep() {", "{", "}", "}"),
+        "c" | "cpp" | "java" | "cs" => ("class A { int deep() {", "{", "}", "}}"),
+        "js" | "ts" | "go" => ("function deep() { return ", "(", ")", " }"),
+        "tsx" => ("const deep = ", "<a>", "</a>", ";"),
+        "py" | "rb" | "lua" | "kt" | "swift" | "scala" | "ex" | "hs" | "zig" => ("deep = ", "(", ")", "\n"),
+        "php" => ("<?php $deep = ", "[", "]", ";"),
+        "sh" => ("deep() { echo ", "$(", ")", "; }"),
+        "md" => ("# deep\n", "> ", "", "text"),
+        "toml" => ("deep = ", "[", "]", "\n"),
+        "yaml" => ("deep: ", "[", "]", "\n"),
+        _ => ("", "[", "]", ""),
+    };
+    format!("{before}{}{}{after}\n", open.repeat(depth), close.repeat(depth))
+}
+
+#[test]
+fn sources_nested_ten_thousand_deep() {
+    const ENDINGS: &[&str] = &[
+        "rs", "c", "cpp", "java", "cs", "js", "ts", "go", "tsx", "py", "rb", "lua", "kt", "swift", "scala", "ex", "hs",
+        "zig", "php", "sh", "md", "toml", "yaml", "json",
+    ];
+    let dir = fast_dir();
+    let root = dir.path().join("repo");
+    for ending in ENDINGS {
+        repo::write(&root.join(format!("nested.{ending}")), nested(ending, 10_000));
+        // The other way to make a tree deep: one operator after the other.
+        let sum = format!("long = {}1\n", "1 + ".repeat(10_000));
+        repo::write(&root.join(format!("long.{ending}")), sum);
+        repo::write(&root.join(format!("open.{ending}")), nested(ending, 10_000).split_at(12_000).0);
+    }
+    repo::write(&root.join("plain.rs"), "fn still_found() {}\n");
+    let store: Arc<dyn Store> = Arc::new(open(&dir.path().join("store")));
+    let options = UpdateOptions {
+        chunks: ChunkOptions { max_parse_time: Duration::from_millis(200), ..ChunkOptions::default() },
+        walk: nootropic_context::walk::WalkOptions { generated: true, ..Default::default() }, // such lines look minified
+        ..UpdateOptions::default()
+    };
+    let report = update_with(&*store, &root, &options);
+    assert_eq!(report.files, 3 * ENDINGS.len() as u64 + 1, "{report:?}");
+    assert_consistent(&*store, "nested");
+    let engine = Engine::new(Arc::clone(&store));
+    let hits = engine.search("still found", &SearchOptions::default()).unwrap().hits;
+    assert_eq!(hits[0].chunk.path, "plain.rs");
+}
+
+#[test]
+fn much_text_takes_bounded_memory() {
+    const BOUND: u64 = 200 << 20;
+    if let Some(dir) = child::folder() {
+        let store = open(&dir.join("store"));
+        let report =
+            index::update(&store, &dir.join("repo"), &UpdateOptions::default(), &mut |_| {}, &|| false).unwrap();
+        let peak = child::peak_memory();
+        println!("{} bytes of text, {} chunks: {} MiB at most", report.bytes, report.chunks, peak >> 20);
+        assert!(peak < BOUND, "{} MiB for {} MiB of text", peak >> 20, report.bytes >> 20);
+        assert!(report.bytes > 16 << 20);
+        return;
+    }
+    let dir = fast_dir();
+    let mut rng = Rng::new(3);
+    // Two thirds of it in files of a few thousand lines.
+    for i in 0..700 {
+        let ending = ["rs", "py", "ts", "go", "java", "c"][i % 6];
+        let definitions = if i % 10 == 0 { 1500 } else { 100 };
+        repo::write(
+            &dir.path().join(format!("repo/{}/f{i}.{ending}", i % 20)),
+            repo::content(ending, definitions, &mut rng),
+        );
+    }
+    child::expect_success(child::command("much_text_takes_bounded_memory", dir.path()));
+}

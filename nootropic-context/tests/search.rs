@@ -1,0 +1,221 @@
+//! What people rely on when they search: the definition first, filters that hold, answers that follow the files.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nootropic_context::TABLES;
+use nootropic_context::index::{UpdateOptions, UpdateReport, update, update_files};
+use nootropic_context::search::{Engine, Query, QueryClass, SearchOptions, Semantic};
+use nootropic_context::walk::RelPath;
+use nootropic_core::reference::{HashingEmbedder, MemoryStore};
+use nootropic_core::{Chunk, Embedder, ErrorKind, Store};
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "src/store/environment.rs",
+        "/// Where everything is kept.\npub struct Environment {\n    path: String,\n}\n\nimpl Environment {\n    \
+         /// Makes the write transaction durable.\n    pub fn commit(&mut self) -> bool {\n        self.flush();\n        true\n    }\n\n    \
+         fn flush(&mut self) {}\n}\n",
+    ),
+    (
+        "src/retry.rs",
+        "/// Waits longer after each failure: exponential backoff with jitter.\npub fn next_delay(attempt: u32) -> u64 {\n    1 << attempt\n}\n",
+    ),
+    (
+        "src/main.rs",
+        "mod retry;\nfn main() {\n    let mut env = Environment::open();\n    env.commit();\n    retry::next_delay(3);\n}\n",
+    ),
+    (
+        "tests/environment_test.rs",
+        "#[test]\nfn commit_is_durable() {\n    let mut environment = Environment::open();\n    assert!(environment.commit());\n    environment.commit();\n}\n",
+    ),
+    (
+        "web/app.py",
+        "class RetryPolicy:\n    \"\"\"How often a request is sent again.\"\"\"\n\n    def backoff(self, attempt):\n        return 2 ** attempt\n",
+    ),
+    ("README.md", "# Demo\n\n## Commit protocol\n\nThe environment commits with two syncs.\n"),
+];
+
+struct Repo {
+    folder: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    engine: Engine,
+}
+
+impl Repo {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(TABLES));
+        let repo = Self { folder, engine: Engine::new(Arc::clone(&store)), store };
+        for (path, text) in files {
+            repo.write(path, text);
+        }
+        repo.update();
+        repo
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn update(&self) -> UpdateReport {
+        update(&*self.store, self.path(), &UpdateOptions::default(), &mut |_| {}, &|| false).unwrap()
+    }
+
+    fn search(&self, question: &str) -> Vec<Chunk> {
+        let answer = self.engine.search(question, &SearchOptions::default()).unwrap();
+        answer.hits.into_iter().map(|hit| hit.chunk).collect()
+    }
+
+    fn paths(&self, question: &str) -> Vec<String> {
+        self.search(question).into_iter().map(|chunk| chunk.path).collect()
+    }
+}
+
+#[test]
+fn a_name_finds_its_definition_before_its_uses() {
+    let repo = Repo::new(FILES);
+    let hits = repo.search("Environment");
+    assert_eq!(hits[0].path, "src/store/environment.rs");
+    assert_eq!((hits[0].span.start_line, hits[0].language.as_deref()), (1, Some("rust")));
+    assert!(hits[0].text.contains("pub struct Environment"));
+    assert_eq!(repo.paths("next_delay")[0], "src/retry.rs");
+    assert_eq!(repo.paths("nextDelay")[0], "src/retry.rs", "however it is written");
+}
+
+#[test]
+fn a_description_finds_what_it_describes() {
+    let repo = Repo::new(FILES);
+    assert_eq!(repo.paths("where is the write transaction committed?")[0], "src/store/environment.rs");
+    assert_eq!(repo.paths("exponentially jittered failures")[0], "src/retry.rs", "in another grammatical form");
+}
+
+#[test]
+fn tests_step_back_unless_they_are_asked_for() {
+    let repo = Repo::new(FILES);
+    let rank = |question: &str| repo.paths(question).iter().position(|p| p.starts_with("tests/"));
+    assert!(rank("environment commit durable").is_some_and(|rank| rank > 0));
+    assert_eq!(rank("tests of environment commit durable"), Some(0));
+}
+
+#[test]
+fn filters_hold_for_every_hit() {
+    let repo = Repo::new(FILES);
+    assert!(repo.search("lang:python retry").iter().all(|c| c.language.as_deref() == Some("python")));
+    assert_eq!(repo.paths("path:src/re backoff"), ["src/retry.rs"]);
+    assert_eq!(repo.paths("path:*.md commit"), ["README.md"]);
+    assert!(repo.paths("-path:tests commit").iter().all(|p| !p.starts_with("tests/")));
+    assert_eq!(repo.paths("symbol:RetryPolicy"), ["web/app.py"], "a filter alone is a question");
+    let error = repo.engine.search("lang:klingon x", &SearchOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("klingon"));
+}
+
+#[test]
+fn nothing_found_is_an_empty_answer() {
+    let repo = Repo::new(FILES);
+    for question in ["zzzqqq", "", "   ", "!!!", "lang:zig commit"] {
+        assert_eq!(repo.paths(question), Vec::<String>::new(), "{question:?}");
+    }
+    assert_eq!(Repo::new(&[]).paths("anything"), Vec::<String>::new());
+}
+
+#[test]
+fn an_explained_score_is_the_sum_and_product_of_its_signals() {
+    let repo = Repo::new(FILES);
+    let options = SearchOptions { explain: true, ..SearchOptions::default() };
+    for hit in repo.engine.search("environment commit", &options).unwrap().hits {
+        let sum: f32 = hit.signals.iter().filter(|s| !s.factor).map(|s| s.value).sum();
+        let product: f32 = hit.signals.iter().filter(|s| s.factor).map(|s| s.value).product();
+        assert!((sum * product - hit.score).abs() <= hit.score * 1e-3, "{} is not {sum} × {product}", hit.score);
+    }
+}
+
+#[test]
+fn answers_follow_the_files() {
+    let repo = Repo::new(FILES);
+    // Files written a moment before are looked at once more, in case they were written again since.
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    repo.update();
+    let before = repo.engine.snapshot().unwrap();
+    assert_eq!(repo.update().indexed, 0);
+    assert_eq!(repo.engine.snapshot().unwrap(), before, "nothing changed, nothing written");
+
+    repo.write("src/retry.rs", "pub fn hedge() { /* sends a duplicate */ }\n");
+    std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
+    std::fs::rename(repo.path().join("README.md"), repo.path().join("MANUAL.md")).unwrap();
+    let report = repo.update();
+    assert_eq!((report.indexed, report.removed), (2, 2));
+    assert_eq!(repo.paths("hedge"), ["src/retry.rs"]);
+    assert_eq!(repo.paths("symbol:RetryPolicy"), Vec::<String>::new());
+    assert_eq!(repo.paths("protocol"), ["MANUAL.md"]);
+}
+
+#[test]
+fn single_files_are_followed_without_a_walk() {
+    let repo = Repo::new(FILES);
+    repo.write("src/new.rs", "pub fn brand_new() {}\n");
+    std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
+    let paths = ["src/new.rs", "web/app.py"].map(|p| RelPath::new(p).unwrap());
+    let report = update_files(&*repo.store, repo.path(), &UpdateOptions::default(), &paths).unwrap();
+    assert_eq!((report.indexed, report.removed), (1, 1));
+    assert_eq!(repo.paths("brand_new"), ["src/new.rs"]);
+    assert_eq!(repo.paths("symbol:RetryPolicy"), Vec::<String>::new());
+}
+
+#[test]
+fn many_small_changes_leave_the_same_answers_as_one_large_one() {
+    let repo = Repo::new(&[]);
+    for i in 0..40 {
+        let path = format!("src/part{i}.rs");
+        repo.write(&path, &format!("pub fn handler_{i}() {{ shared_word(); }}\n"));
+        let path = RelPath::new(path).unwrap();
+        update_files(&*repo.store, repo.path(), &UpdateOptions::default(), &[path]).unwrap();
+    }
+    let all: Vec<(String, &str)> = (0..40).map(|i| (format!("src/part{i}.rs"), "")).collect();
+    let fresh = Repo::new(&[]);
+    for (path, _) in &all {
+        fresh.write(path, &std::fs::read_to_string(repo.path().join(path)).unwrap());
+    }
+    fresh.update();
+    for question in ["shared_word", "handler 7", "handler_31"] {
+        assert_eq!(repo.paths(question), fresh.paths(question), "{question}");
+    }
+}
+
+#[test]
+fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
+    let repo = Repo::new(FILES);
+    let embedder: Arc<dyn Embedder> = Arc::new(HashingEmbedder::new(256).unwrap());
+    let semantic = Semantic::open(&*repo.store, embedder).unwrap();
+    let embed = || futures_executor::block_on(semantic.embed_missing(&*repo.store, &mut |_, _| {}, &|| false)).unwrap();
+    let chunks = repo.update().chunks;
+    assert_eq!(embed(), chunks);
+    assert_eq!(embed(), 0, "only what is missing is embedded");
+    let search = |question: &str| {
+        let answer =
+            futures_executor::block_on(semantic.search(&repo.engine, question, &SearchOptions::default())).unwrap();
+        answer.hits.into_iter().map(|hit| hit.chunk.path).collect::<Vec<_>>()
+    };
+    assert_eq!(search("Environment")[0], "src/store/environment.rs");
+    // No word of the index is asked for, but one that is spelled alike.
+    assert!(repo.paths("retrypolicyy").is_empty());
+    assert_eq!(search("retrypolicyy")[0], "web/app.py");
+
+    std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
+    repo.update();
+    assert!(!search("RetryPolicy").contains(&"web/app.py".to_owned()), "vectors go with their passages");
+}
+
+#[test]
+fn the_class_of_a_question_does_not_hang_on_its_filters() {
+    assert_eq!(Query::parse("lang:rust JoinSet").class, QueryClass::Symbol);
+}
