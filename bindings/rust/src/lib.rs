@@ -1,1 +1,86 @@
-//! bindings/rust
+//! Find anything in a repository, from one call: this crate wires the contracts, the store, the index and the search.
+//!
+//! ```
+//! use nootropic::{Call, Nootropic, Search};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # std::fs::write(dir.path().join("retry.py"), "def backoff(attempt):\n    return 2 ** attempt\n")?;
+//! # let dir = dir.path();
+//! let repository = Nootropic::open(dir)?;
+//! for hit in repository.search(&Search::of("how long is the backoff?"), &Call::default())?.hits {
+//!     println!("{}:{} {}", hit.path, hit.start_line, hit.snippet);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Every [`Command`] is a plain struct that describes itself: the command line, documents and protocols are made from the
+//! same [`registry`].
+
+mod asking;
+mod call;
+mod command;
+pub mod config;
+mod discover;
+mod doctor;
+mod error;
+mod highlight;
+mod indexing;
+mod layout;
+mod meaning;
+mod nootropic;
+pub mod places;
+mod searching;
+mod session;
+mod settings;
+mod upkeep;
+mod watching;
+
+pub use asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
+pub use call::Call;
+pub use command::{Command, capability, invoke, registry};
+pub use config::Config;
+pub use discover::{FoundBy, discover};
+pub use doctor::{Check, CheckState, Doctor, DoctorReport};
+pub use error::{Error, Result};
+pub use highlight::Highlighter;
+pub use indexing::{Index, IndexReport};
+pub use layout::Layout;
+pub use meaning::Meaning;
+pub use nootropic::Nootropic;
+pub use searching::{Search, SearchAnswer, SearchHit, SignalShare};
+pub use session::Session;
+pub use settings::{ConfigReport, ConfigShow};
+pub use upkeep::{
+    Backup, BackupReport, Compact, CompactReport, Restore, RestoreReport, Status, StatusReport, Verify, VerifyReport,
+};
+pub use watching::{Watch, WatchReport};
+
+pub use nootropic_context::graph::{
+    HeaderLine, LeftOut, LeftOutReason, MapDefinition, MapFile, MapFolder, NameMatch, PackBlock, PackOrder, RepoMap,
+    SymbolAnswer, SymbolHit, SymbolUses, UsePlace,
+};
+pub use nootropic_context::search::Engine;
+pub use nootropic_context::store::VerifierCommand;
+pub use nootropic_core::{
+    Argument, CancelToken, Capability, CapabilityKind, EffectKind, Embedder, ErrorKind, Event, EventSink, Registry,
+    SinkFn, Store, StoreExt, SymbolKind, Unit, ValueKind,
+};
+
+/// The crates behind this one, for those who want their parts.
+pub use {
+    nootropic_agents as agents, nootropic_context as context, nootropic_core as core, nootropic_models as models,
+};
+
+/// An error and its causes on one line; a cause that the line before repeats is left out.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}

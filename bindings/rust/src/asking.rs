@@ -1,0 +1,218 @@
+//! Maps, packs and symbols: the repository seen from above.
+
+use nootropic_context::graph::{self, NameMatch, PackOrder, RepoMap, SymbolAnswer};
+use nootropic_context::search::SearchOptions;
+use nootropic_core::SymbolKind;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::searching::Search;
+use crate::{Call, Nootropic, Result};
+
+/// Asks for a map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Map {
+    /// Files, folders, names and words to look from.
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "FOCUS", "x-complete" = "path"))]
+    pub focus: Vec<String>,
+    /// The most tokens the map may have; 2048 if not given.
+    #[schemars(range(min = 1, max = 1_000_000), extend("x-short" = "t", "x-value-name" = "N"))]
+    pub tokens: Option<u32>,
+    /// Only paths that match: a part of the path or a glob.
+    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
+    pub path: Vec<String>,
+    /// Only this language.
+    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
+    pub lang: Vec<String>,
+    /// Show the index as it is, without reading what changed.
+    pub no_update: bool,
+}
+
+/// A map, as text and in its parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MapAnswer {
+    /// What it looks like; within the budget.
+    pub text: String,
+    /// What is in it.
+    #[serde(flatten)]
+    pub map: RepoMap,
+}
+
+/// Asks for passages to be packed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pack {
+    /// What to look for, as for `search`.
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY"))]
+    pub query: String,
+    /// The most tokens the text may have; 8192 if not given.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10_000_000), extend("x-short" = "t", "x-value-name" = "N"))]
+    pub tokens: Option<u32>,
+    /// The most passages to take from.
+    #[serde(default = "fifty")]
+    #[schemars(range(min = 1, max = 1000), extend("x-short" = "k", "x-value-name" = "N"))]
+    pub limit: u32,
+    /// In which order blocks stand.
+    #[serde(default)]
+    pub order: PackOrder,
+    /// Show line numbers before each line.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "n"))]
+    pub line_numbers: bool,
+    /// Only in paths that match: a part of the path or a glob.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
+    pub path: Vec<String>,
+    /// Only in this language.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
+    pub lang: Vec<String>,
+    /// Pack from the index as it is, without reading what changed.
+    #[serde(default)]
+    pub no_update: bool,
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+/// Packed passages, as text and in their parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PackAnswer {
+    /// The question.
+    pub query: String,
+    /// What to put before a model; within the budget.
+    pub text: String,
+    /// What is in it, and what was left out.
+    #[serde(flatten)]
+    pub pack: graph::Pack,
+}
+
+/// Asks for definitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Symbols {
+    /// A name, a part of one, or a path of names such as `Runtime::spawn`.
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "NAME"))]
+    pub name: String,
+    /// Only names that are the same; case and underscores may differ.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "e"))]
+    pub exact: bool,
+    /// Say where each is used.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "r"))]
+    pub references: bool,
+    /// The most definitions to show.
+    #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 1000), extend("x-short" = "k", "x-value-name" = "N"))]
+    pub limit: u32,
+    /// Only this kind.
+    #[serde(default)]
+    pub kind: Vec<SymbolKind>,
+    /// Only in paths that match: a part of the path or a glob.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
+    pub path: Vec<String>,
+    /// Only in this language.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
+    pub lang: Vec<String>,
+    /// Look in the index as it is, without reading what changed.
+    #[serde(default)]
+    pub no_update: bool,
+}
+
+fn twenty() -> u32 {
+    20
+}
+
+impl Pack {
+    /// Passages for a question, with nothing else said.
+    pub fn of(query: impl Into<String>) -> Self {
+        Self { query: query.into(), limit: fifty(), ..Self::default() }
+    }
+}
+
+impl Symbols {
+    /// Definitions of a name, with nothing else said.
+    pub fn of(name: impl Into<String>) -> Self {
+        Self { name: name.into(), limit: twenty(), ..Self::default() }
+    }
+}
+
+impl Nootropic {
+    /// What matters most in the repository, in a budget of tokens. Reads what changed first, as [`search`](Self::search).
+    ///
+    /// # Errors
+    /// As [`search`](Self::search), and of kind `InvalidInput` for a glob or a language that is none.
+    pub fn map(&self, input: &Map, call: &Call) -> Result<MapAnswer> {
+        self.refresh(input.no_update, call)?;
+        let mut options = graph::MapOptions {
+            focus: input.focus.clone(),
+            paths: input.path.clone(),
+            languages: input.lang.clone(),
+            ..graph::MapOptions::default()
+        };
+        if let Some(tokens) = input.tokens {
+            options.tokens = tokens as usize;
+        }
+        let map = graph::repo_map(&*self.indexed()?.0.store, &options)?;
+        Ok(MapAnswer { text: map.text(), map })
+    }
+
+    /// The passages that answer a question, in a budget of tokens, with citations. Reads what changed first, as
+    /// [`search`](Self::search).
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn pack(&self, input: &Pack, call: &Call) -> Result<PackAnswer> {
+        let search = Search {
+            query: input.query.clone(),
+            path: input.path.clone(),
+            lang: input.lang.clone(),
+            ..Search::default()
+        };
+        let question = search.question()?;
+        self.refresh(input.no_update, call)?;
+        let opened = self.indexed()?.0;
+        let found = opened
+            .engine
+            .search(&question, &SearchOptions { limit: input.limit as usize, ..SearchOptions::default() })?;
+        let chunks: Vec<_> = found.hits.iter().map(|hit| hit.chunk.id).collect();
+        let mut options = graph::PackOptions {
+            order: input.order,
+            line_numbers: input.line_numbers,
+            ..graph::PackOptions::default()
+        };
+        if let Some(tokens) = input.tokens {
+            options.tokens = tokens as usize;
+        }
+        let pack = graph::pack(&*opened.store, &chunks, &options)?;
+        Ok(PackAnswer { query: input.query.clone(), text: pack.text(), pack })
+    }
+
+    /// Definitions by name. Reads what changed first, as [`search`](Self::search).
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn symbols(&self, input: &Symbols, call: &Call) -> Result<SymbolAnswer> {
+        if input.name.trim().is_empty() {
+            return Err(crate::Error::Input { what: "name", problem: "there is nothing to look for".into() });
+        }
+        self.refresh(input.no_update, call)?;
+        let query = graph::SymbolQuery {
+            name: input.name.clone(),
+            loosest: if input.exact { NameMatch::Exact } else { NameMatch::Fuzzy },
+            kinds: input.kind.clone(),
+            paths: input.path.clone(),
+            languages: input.lang.clone(),
+            limit: input.limit as usize,
+            references: input.references,
+            ..graph::SymbolQuery::default()
+        };
+        Ok(graph::symbols(&*self.indexed()?.0.store, &query)?)
+    }
+}

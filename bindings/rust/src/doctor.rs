@@ -1,0 +1,300 @@
+//! Everything that can go wrong, looked at before it does.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use nootropic_context::index::{FILES, FileRecord};
+use nootropic_context::walk::{self, FileStamp, Found};
+use nootropic_core::StoreExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::nootropic::Opened;
+use crate::upkeep::Verify;
+use crate::{Call, Error, Nootropic, Result};
+
+/// Asks for everything to be checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Doctor {}
+
+/// What was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DoctorReport {
+    /// Whether nothing failed.
+    pub ok: bool,
+    /// Each check, in order.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it is.
+    pub state: CheckState,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// Works, and could be better.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+/// LMDB's table of readers has this many places.
+const READER_SLOTS: u32 = 126;
+/// Room below which an index of a large repository may not fit.
+const LITTLE_ROOM: u64 = 1 << 30;
+
+type Finding = (CheckState, String, Option<String>);
+
+fn ok(message: impl Into<String>) -> Finding {
+    (CheckState::Ok, message.into(), None)
+}
+
+fn warn(message: impl Into<String>, hint: impl Into<String>) -> Finding {
+    (CheckState::Warn, message.into(), Some(hint.into()))
+}
+
+fn fail(error: &Error) -> Finding {
+    (CheckState::Fail, crate::chain(error), error.hint())
+}
+
+impl Nootropic {
+    /// Checks everything that can go wrong; what fails is in the report.
+    pub fn doctor(&self, _: &Doctor, call: &Call) -> DoctorReport {
+        let mut checks = Vec::new();
+        let mut add = |name: &str, (state, message, hint): Finding| {
+            checks.push(Check { name: name.to_owned(), state, message, hint });
+        };
+        add("repository", ok(format!("{} ({})", self.root().display(), found_by(self.found_by()))));
+        add("configuration", self.check_configuration());
+        let opened = self.indexed().map(|(opened, _)| opened);
+        add("folder", check_folder(&self.layout().data));
+        match &opened {
+            Ok(opened) => {
+                add("store", self.check_store(opened));
+                add("records", self.check_records(call));
+                add("size", check_size(opened));
+                add("readers", check_readers(opened));
+            }
+            Err(error @ Error::NoIndex { .. }) => {
+                add("store", (CheckState::Warn, error.to_string(), error.hint()));
+            }
+            Err(error) => {
+                add("store", fail(error));
+                add("records", self.check_records(call));
+            }
+        }
+        add("disk", self.check_disk());
+        let walked = self.walk(opened.as_ref().ok(), call);
+        add("files", walked.as_ref().map_or_else(fail, |walked| check_freshness(walked, opened.is_ok())));
+        if let Ok(walked) = &walked {
+            add("watches", check_watches(walked.folders));
+        }
+        DoctorReport { ok: checks.iter().all(|check| check.state != CheckState::Fail), checks }
+    }
+
+    fn check_configuration(&self) -> Finding {
+        match self.layers().warnings() {
+            [] => ok(format!("{} settings, all understood", crate::config::SETTINGS.len())),
+            warnings => warn(warnings.join("; "), "unset it, or see `nootropic config show` for the names that count"),
+        }
+    }
+
+    fn check_store(&self, opened: &Opened) -> Finding {
+        let path = opened.store.path().display();
+        match opened.store.snapshot() {
+            Ok(_) if opened.store.is_read_only() => warn(
+                format!("{path} can be read and not written"),
+                "to keep the index elsewhere: `--set store.place=user`",
+            ),
+            Ok(snapshot) => ok(format!("{path} opens, snapshot {snapshot}")),
+            Err(error) => fail(&error.into()),
+        }
+    }
+
+    fn check_records(&self, call: &Call) -> Finding {
+        match self.verify(&Verify { quick: true }, call).and_then(crate::VerifyReport::into_result) {
+            Ok(report) => ok(format!("{} entries on {} pages, all as written", report.entries, report.pages)),
+            Err(error) => fail(&error),
+        }
+    }
+
+    fn check_disk(&self) -> Finding {
+        let place = existing(&self.layout().store());
+        let kind = filesystem(&place).unwrap_or_else(|| "unknown filesystem".into());
+        match free_bytes(&place) {
+            Ok(free) if free < self.config().store.min_free_bytes => (
+                CheckState::Fail,
+                format!("{} MiB are free on {kind}: nothing will be written", free >> 20),
+                Some("free some disk space".into()),
+            ),
+            Ok(free) if free < LITTLE_ROOM => {
+                warn(format!("only {} MiB are free on {kind}", free >> 20), "free some disk space")
+            }
+            Ok(free) => ok(format!("{} GiB free, {kind}", free >> 30)),
+            Err(error) => fail(&Error::Io { op: "examine", path: place, source: error }),
+        }
+    }
+
+    /// Compares what is there with what is indexed.
+    fn walk(&self, opened: Option<&Opened>, call: &Call) -> Result<Walked> {
+        let mut files = Vec::new();
+        let options = self.config().index.options();
+        let cancel = || call.cancel.is_cancelled();
+        let summary = walk::walk(self.root(), &options.walk, &cancel, &mut |found| {
+            if let Found::File { path, stamp } = found {
+                files.push((path, stamp));
+            }
+        })?;
+        let mut walked = Walked { files: summary.files, folders: summary.folders, ..Walked::default() };
+        let Some(opened) = opened else { return Ok(walked) };
+        opened.store.read_with(|txn| {
+            let mut seen = HashSet::new();
+            for (path, stamp) in &files {
+                match FileRecord::read(txn, path.as_bytes())? {
+                    // Read so soon after a change that it will be read again, which does not mean that it changed.
+                    Some(record) if record.stamp == *stamp || record.stamp == FileStamp::NEVER => {}
+                    Some(_) => walked.changed += 1,
+                    None => walked.new += 1,
+                }
+                seen.insert(path.as_bytes());
+            }
+            let known = txn.count(FILES)?;
+            walked.gone = known.saturating_sub(seen.len() as u64 - walked.new);
+            Ok(())
+        })?;
+        Ok(walked)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Walked {
+    files: u64,
+    folders: u64,
+    new: u64,
+    changed: u64,
+    gone: u64,
+}
+
+fn check_freshness(walked: &Walked, indexed: bool) -> Finding {
+    let Walked { files, new, changed, gone, .. } = *walked;
+    if !indexed {
+        return ok(format!("{files} files could be indexed"));
+    }
+    if new + changed + gone == 0 {
+        return ok(format!("{files} files, all as indexed"));
+    }
+    warn(
+        format!("{new} files are new, {changed} look changed, {gone} are gone since they were indexed"),
+        "`nootropic index` brings the index into step; `nootropic search` does so by itself",
+    )
+}
+
+fn check_folder(data: &Path) -> Finding {
+    let place = existing(data);
+    match tempfile_in(&place) {
+        Ok(()) => ok(format!("{} can be written", place.display())),
+        Err(error) => warn(
+            format!("{} cannot be written: {error}", place.display()),
+            "to keep the index elsewhere: `--set store.place=user`",
+        ),
+    }
+}
+
+/// Whether a file can be made there.
+fn tempfile_in(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join(format!(".nootropic-doctor-{}", std::process::id()));
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(path)
+}
+
+fn check_size(opened: &Opened) -> Finding {
+    match opened.store.stats() {
+        Ok(stats) if stats.growth > 4.0 && stats.file_bytes > 16 << 20 => warn(
+            format!("{} MiB, {:.1} times what is in use", stats.file_bytes >> 20, stats.growth),
+            "`nootropic compact` gives the rest back",
+        ),
+        Ok(stats) => ok(format!(
+            "{:.1} MiB, {:.1} times what is in use; {} GiB of address space",
+            stats.file_bytes as f64 / f64::from(1 << 20),
+            stats.growth,
+            stats.map_bytes >> 30
+        )),
+        Err(error) => fail(&error.into()),
+    }
+}
+
+fn check_readers(opened: &Opened) -> Finding {
+    match opened.store.stats() {
+        Ok(stats) if stats.reader_slots > READER_SLOTS * 3 / 4 => warn(
+            format!("{} of {READER_SLOTS} places for readers were taken at once", stats.reader_slots),
+            "close programs that have the repository open",
+        ),
+        Ok(stats) => ok(format!("{} of {READER_SLOTS} places for readers taken at most", stats.reader_slots)),
+        Err(error) => fail(&error.into()),
+    }
+}
+
+fn check_watches(folders: u64) -> Finding {
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches");
+    match limit.ok().and_then(|limit| limit.trim().parse::<u64>().ok()) {
+        Some(limit) if limit < folders => warn(
+            format!(
+                "the system gives {limit} watches, the repository has {folders} folders: `watch` looks at intervals"
+            ),
+            "raise `fs.inotify.max_user_watches` with sysctl",
+        ),
+        Some(limit) => ok(format!("{folders} folders, {limit} watches allowed")),
+        None => ok(format!("{folders} folders")),
+    }
+}
+
+fn found_by(found_by: crate::FoundBy) -> &'static str {
+    match found_by {
+        crate::FoundBy::Given => "named",
+        crate::FoundBy::Index => "the nearest `.nootropic` upward",
+        crate::FoundBy::Git => "the nearest `.git` upward",
+        crate::FoundBy::Here => "the current folder",
+    }
+}
+
+/// The nearest folder upward that exists.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors().find(|path| path.is_dir()).unwrap_or(path).to_owned()
+}
+
+#[cfg(unix)]
+fn free_bytes(path: &Path) -> std::io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &Path) -> std::io::Result<u64> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// The kind of filesystem a folder lies on, as the system's list of mounts names it.
+fn filesystem(path: &Path) -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    let of_mount = |line: &str| {
+        let mut fields = line.split(' ');
+        let (point, kind) = (fields.nth(1)?.replace("\\040", " "), fields.next()?.to_owned());
+        path.starts_with(&point).then_some((point.len(), kind))
+    };
+    mounts.lines().filter_map(of_mount).max_by_key(|(len, _)| *len).map(|(_, kind)| kind)
+}

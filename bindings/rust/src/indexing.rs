@@ -1,0 +1,123 @@
+//! Bringing the index into step with the files.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nootropic_context::index::{Progress, UpdateReport, update};
+use nootropic_context::store::quarantine;
+use nootropic_core::{Store, Unit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Call, Nootropic, Result};
+
+/// Asks for the index to be brought into step with the files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Index {
+    /// The repository's folder, if not the one we stand in.
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "DIR", "x-complete" = "dir"))]
+    pub dir: Option<PathBuf>,
+    /// Start anew: move the old index away, and remove it once the new one stands, unless it was damaged.
+    pub rebuild: bool,
+    /// Read every file again, even those that look unchanged.
+    pub rehash: bool,
+}
+
+/// What an index run did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IndexReport {
+    /// Files in the index now.
+    pub files: u64,
+    /// Passages in the index now.
+    pub chunks: u64,
+    /// Bytes of text in the index now.
+    pub bytes: u64,
+    /// Files that were new or changed.
+    pub indexed: u64,
+    /// Files taken out because they are gone.
+    pub removed: u64,
+    /// Files that had not changed.
+    pub unchanged: u64,
+    /// Files and folders left out although no ignore file says so, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// How long it took.
+    pub seconds: f64,
+    /// The state the index is in now; none if there was nothing to index.
+    pub snapshot: Option<String>,
+    /// Where a damaged index was moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<PathBuf>,
+}
+
+impl From<UpdateReport> for IndexReport {
+    fn from(report: UpdateReport) -> Self {
+        Self {
+            files: report.files,
+            chunks: report.chunks,
+            bytes: report.bytes,
+            indexed: report.indexed,
+            removed: report.removed,
+            unchanged: report.unchanged,
+            skipped: report.skipped.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
+            seconds: report.seconds,
+            snapshot: report.snapshot,
+            kept: None,
+        }
+    }
+}
+
+/// Progress is reported this often at most.
+const REPORT_EVERY: Duration = Duration::from_millis(40);
+
+impl Nootropic {
+    /// Brings the index into step with the files: reads what is new or changed, takes out what is gone. An interrupted run
+    /// goes on where it was. Reports progress in files, as task `index`.
+    ///
+    /// # Errors
+    /// `cancelled` when the call is: what was committed by then stays. Why the folder cannot be listed or the store not be
+    /// written.
+    pub fn index(&self, input: &Index, call: &Call) -> Result<IndexReport> {
+        let replaced = if input.rebuild { self.set_aside()? } else { None };
+        let store = self.opened(true)?.store;
+        let mut report = self.update(&*store, input.rehash, call)?;
+        if let Some((dir, damaged)) = replaced {
+            if damaged {
+                report.kept = Some(dir);
+            } else {
+                std::fs::remove_dir_all(&dir).map_err(crate::Error::io("remove", dir))?;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Moves the store away; says where, and whether it was damaged.
+    fn set_aside(&self) -> Result<Option<(PathBuf, bool)>> {
+        let dir = self.layout().store();
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        self.layout().check()?;
+        let damaged = self.opened(false).and_then(|opened| Ok(opened.store.snapshot()?)).is_err();
+        self.close();
+        Ok(Some((quarantine(&dir)?, damaged)))
+    }
+
+    pub(crate) fn update(&self, store: &dyn Store, rehash: bool, call: &Call) -> Result<IndexReport> {
+        let mut options = self.config().index.options();
+        options.rehash = rehash;
+        call.started("index", Unit::Files);
+        let mut last = None::<Instant>;
+        let mut on_progress = |progress: Progress| {
+            if last.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+                last = Some(Instant::now());
+                let total = progress.walked.then_some(progress.queued);
+                call.progress("index", progress.done, total, Unit::Files);
+            }
+        };
+        let result = update(store, self.root(), &options, &mut on_progress, &|| call.cancel.is_cancelled());
+        call.finished("index", &result);
+        Ok(result?.into())
+    }
+}

@@ -1,0 +1,76 @@
+//! Searching by meaning, where the host program brings an embedder.
+
+use std::sync::Arc;
+
+use nootropic_context::search::{SearchOptions, Semantic};
+use nootropic_core::{Embedder, Unit};
+
+use crate::{Call, Nootropic, Result, Search, SearchAnswer};
+
+/// The vectors of one repository by one embedder.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nootropic::core::reference::HashingEmbedder;
+/// use nootropic::{Call, Index, Meaning, Nootropic, Search};
+///
+/// # futures_executor::block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::write(dir.path().join("lock.rs"), "/// Waits for the lock.\nfn acquire() {}\n")?;
+/// # let dir = dir.path();
+/// let repository = Nootropic::open(dir)?;
+/// let call = Call::default();
+/// repository.index(&Index::default(), &call)?;
+/// let meaning = Meaning::open(&repository, Arc::new(HashingEmbedder::new(64)?))?;
+/// meaning.embed(&call).await?;
+/// let answer = meaning.search(&Search::of("who waits for the lock?"), &call).await?;
+/// assert_eq!(answer.hits[0].path, "lock.rs");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Meaning<'n> {
+    repository: &'n Nootropic,
+    semantic: Semantic,
+}
+
+impl<'n> Meaning<'n> {
+    /// The vectors of `repository` by `embedder`; those of another embedder stand apart and are kept.
+    ///
+    /// # Errors
+    /// [`NoIndex`](crate::Error::NoIndex); as the store's; of kind `InvalidInput` if an embedder of this identity made vectors
+    /// of other dimensions before.
+    pub fn open(repository: &'n Nootropic, embedder: Arc<dyn Embedder>) -> Result<Self> {
+        let (opened, _) = repository.indexed()?;
+        Ok(Self { repository, semantic: Semantic::open(&*opened.store, embedder)? })
+    }
+
+    /// Embeds the passages that have no vector yet; says how many. Reports progress in passages, as task `embed`.
+    ///
+    /// # Errors
+    /// Whatever the embedder or the store returns; `cancelled` when the call is: what was committed by then stays.
+    pub async fn embed(&self, call: &Call) -> Result<u64> {
+        let (opened, _) = self.repository.indexed()?;
+        call.started("embed", Unit::Chunks);
+        let mut on_progress = |done, total| call.progress("embed", done, Some(total), Unit::Chunks);
+        let cancel = || call.cancel.is_cancelled();
+        let result = self.semantic.embed_missing(&*opened.store, &mut on_progress, &cancel).await;
+        call.finished("embed", &result);
+        Ok(result?)
+    }
+
+    /// As [`Nootropic::search`], with the nearest passages by meaning counted in. Passages that have no vector yet are found
+    /// by their words.
+    ///
+    /// # Errors
+    /// As [`Nootropic::search`], and whatever the embedder returns.
+    pub async fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
+        let question = input.question()?;
+        self.repository.refresh(input.no_update, call)?;
+        let limit = input.limit.unwrap_or(self.repository.config().search.limit) as usize;
+        let options = SearchOptions { limit, explain: input.explain, ..SearchOptions::default() };
+        let engine = self.repository.engine()?;
+        let answer = self.semantic.search(&engine, &question, &options).await?;
+        Ok(SearchAnswer::new(input, answer))
+    }
+}

@@ -1,0 +1,188 @@
+//! Asking the index.
+
+use nootropic_context::search::{Answer, Hit, SearchOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::nootropic::is_refusal;
+use crate::{Call, Error, Nootropic, Result};
+
+/// A question.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// What to look for: a question, words or a name. `path:`, `lang:` and `symbol:` narrow it down, a leading `-` leaves
+    /// out.
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY"))]
+    pub query: String,
+    /// The most passages to show.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1000), extend("x-short" = "k", "x-value-name" = "N"))]
+    pub limit: Option<u32>,
+    /// Only in paths that match: a part of the path or a glob.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
+    pub path: Vec<String>,
+    /// Only in this language.
+    #[serde(default)]
+    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
+    pub lang: Vec<String>,
+    /// Only in definitions of this name.
+    #[serde(default)]
+    #[schemars(extend("x-value-name" = "NAME"))]
+    pub symbol: Vec<String>,
+    /// Say what each signal added to the score.
+    #[serde(default)]
+    pub explain: bool,
+    /// Answer from the index as it is, without reading what changed.
+    #[serde(default)]
+    pub no_update: bool,
+}
+
+/// What a question found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchAnswer {
+    /// The state of the index that was asked.
+    pub snapshot: String,
+    /// The question.
+    pub query: String,
+    /// How long the search took, in milliseconds, without the reading of changed files.
+    pub took_ms: f64,
+    /// Best first.
+    pub hits: Vec<SearchHit>,
+}
+
+/// A passage that answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchHit {
+    /// Relative to the repository, `/`-separated.
+    pub path: String,
+    /// First line, 1-based.
+    pub start_line: u32,
+    /// Last line, 1-based and inclusive.
+    pub end_line: u32,
+    /// Higher is better; comparable within one answer.
+    pub score: f64,
+    /// The definition it begins with or lies in.
+    pub symbol: Option<String>,
+    /// What kind of definition that is.
+    pub kind: Option<String>,
+    /// Lower-case name of the language.
+    pub language: Option<String>,
+    /// The passage.
+    pub snippet: String,
+    /// Set if the file's name is not UTF-8 and `path` only resembles it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_is_lossy: bool,
+    /// What made the score, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SignalShare>,
+}
+
+/// One signal's share of a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SignalShare {
+    /// Which, e.g. `word commit`.
+    pub name: String,
+    /// What it added, or the factor it multiplied by.
+    pub value: f64,
+    /// Whether `value` is a factor.
+    pub factor: bool,
+}
+
+impl Search {
+    /// A question with nothing else said.
+    pub fn of(query: impl Into<String>) -> Self {
+        Self { query: query.into(), ..Self::default() }
+    }
+
+    /// The question with its filters written out.
+    pub(crate) fn question(&self) -> Result<String> {
+        if self.query.trim().is_empty() && self.path.is_empty() && self.lang.is_empty() && self.symbol.is_empty() {
+            return Err(Error::Input { what: "query", problem: "there is nothing to look for".into() });
+        }
+        let mut question = self.query.clone();
+        for (name, values) in [("path", &self.path), ("lang", &self.lang), ("symbol", &self.symbol)] {
+            for value in values {
+                if value.is_empty() || value.contains(char::is_whitespace) {
+                    let problem = format!("`{value}` cannot be a filter; write `?` for a space");
+                    return Err(Error::Input { what: name, problem });
+                }
+                question.push_str(&format!(" {name}:{value}"));
+            }
+        }
+        Ok(question)
+    }
+}
+
+impl SearchAnswer {
+    pub(crate) fn new(input: &Search, answer: Answer) -> Self {
+        Self {
+            snapshot: answer.snapshot.to_string(),
+            query: input.query.clone(),
+            took_ms: (answer.took_ms * 1e3).round() / 1e3,
+            hits: answer.hits.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<Hit> for SearchHit {
+    fn from(hit: Hit) -> Self {
+        let share = |signal: nootropic_context::search::Signal| SignalShare {
+            name: signal.name,
+            value: rounded(signal.value),
+            factor: signal.factor,
+        };
+        Self {
+            path: hit.chunk.path,
+            start_line: hit.chunk.span.start_line,
+            end_line: hit.chunk.span.end_line,
+            score: rounded(hit.score),
+            symbol: hit.chunk.symbol,
+            kind: hit.chunk.kind.map(|kind| kind.as_str().to_owned()),
+            language: hit.chunk.language,
+            snippet: hit.chunk.text,
+            path_is_lossy: hit.lossy_path,
+            signals: hit.signals.into_iter().map(share).collect(),
+        }
+    }
+}
+
+/// Four digits after the point: more would say nothing, and take room.
+fn rounded(value: f32) -> f64 {
+    (f64::from(value) * 1e4).round() / 1e4
+}
+
+impl Nootropic {
+    /// Ranked passages for a question. Reads what changed first, if [`search.update`](crate::config::SearchSettings::update)
+    /// and the question say so; where that is refused (a folder that cannot be written, say) it warns and answers from the
+    /// index as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
+    pub fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
+        let question = input.question()?;
+        self.refresh(input.no_update, call)?;
+        let limit = input.limit.unwrap_or(self.config().search.limit) as usize;
+        let options = SearchOptions { limit, explain: input.explain, ..SearchOptions::default() };
+        let answer = self.engine()?.search(&question, &options)?;
+        Ok(SearchAnswer::new(input, answer))
+    }
+
+    /// Brings the index into step before it is asked, if that is wanted and possible.
+    pub(crate) fn refresh(&self, no_update: bool, call: &Call) -> Result<()> {
+        if no_update || !self.config().search.update {
+            return Ok(());
+        }
+        // Where nothing changed, nothing is written: a store that cannot be written is no obstacle then.
+        let updated = self.opened(true).and_then(|opened| self.update(&*opened.store, false, call).map(drop));
+        match updated {
+            Err(error) if is_refusal(error.kind()) && self.indexed().is_ok() => {
+                let message = format!("the index was not brought up to date: {error}");
+                call.warn("index", error.kind(), message, error.hint());
+                Ok(())
+            }
+            updated => updated,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The real binary, run in repositories of its own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
+mod configuration;
+mod discovery;
+mod faults;
+mod registry;
+mod search;
+mod upkeep;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// A repository with a home of its own, so that nothing of the machine's user counts.
+struct Repository {
+    temp: tempfile::TempDir,
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Repository {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let repository = Self { temp };
+        fs::create_dir_all(repository.path().join(".git")).unwrap();
+        fs::create_dir_all(repository.home()).unwrap();
+        for (path, text) in files {
+            repository.write(path, text);
+        }
+        repository
+    }
+
+    /// A few files of several languages.
+    fn sample() -> Self {
+        Self::new(&[
+            (
+                "src/lock.rs",
+                "/// Waits for the lock and takes it.\npub fn acquire_lock(path: &Path) -> Result<Guard> {\n    loop {\n        \
+                 if try_lock(path)? {\n            return Ok(Guard::new(path));\n        }\n    }\n}\n",
+            ),
+            (
+                "tools/retry.py",
+                "def backoff(attempt):\n    \"\"\"How long to wait before the next retry.\"\"\"\n    return 2 ** attempt\n",
+            ),
+            ("README.md", "# Sample\n\nKeeps things behind a lock.\n"),
+        ])
+    }
+
+    fn path(&self) -> PathBuf {
+        fs::canonicalize(self.temp.path()).unwrap().join("repository")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.temp.path().join("home")
+    }
+
+    fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nootropic"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("NOOTROPIC_") {
+                command.env_remove(name);
+            }
+        }
+        for name in ["NO_COLOR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.home());
+        command
+    }
+
+    fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Run {
+        Run::of(self.command(arguments))
+    }
+
+    /// The result of a run that has to succeed, as data.
+    fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
+        let mut command = self.command(arguments);
+        command.arg("--json");
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        serde_json::from_str(&run.out).unwrap()
+    }
+
+    /// The error of a run that has to fail with this code, as data.
+    fn error<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>, code: i32) -> Value {
+        let mut command = self.command(arguments);
+        command.arg("--json");
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(code), "{run:?}");
+        assert_eq!(run.out, "", "an error writes no result");
+        let error: Value = serde_json::from_str(&run.err).unwrap();
+        assert_eq!(keys(&error), ["error"]);
+        assert_eq!(keys(&error["error"]), ["hint", "kind", "message"]);
+        error["error"].clone()
+    }
+}
+
+impl Run {
+    fn of(mut command: Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The keys of an object, sorted.
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}

@@ -1,0 +1,122 @@
+//! The shape of the workspace: arrows point down, dependencies are few, licensed and known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn cargo(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(args)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}
+
+/// Names of everything a crate links, itself included.
+fn linked(package: &str) -> BTreeSet<String> {
+    let tree = cargo(&["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "--all-features"]);
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn arrows_point_down() {
+    let ours = [
+        ("nootropic-core", &[] as &[&str]),
+        ("nootropic-models", &["nootropic-core"]),
+        ("nootropic-context", &["nootropic-core"]),
+        ("nootropic-agents", &["nootropic-core"]),
+        ("nootropic", &["nootropic-core", "nootropic-models", "nootropic-context", "nootropic-agents"]),
+    ];
+    for (package, allowed) in ours {
+        for name in linked(package).iter().filter(|name| name.starts_with("nootropic") && *name != package) {
+            assert!(allowed.contains(&name.as_str()), "{package} must not depend on {name}");
+        }
+    }
+}
+
+#[test]
+fn core_links_no_model_database_network_or_runtime() {
+    let linked = linked("nootropic-core");
+    for banned in ["burn", "heed", "lmdb-master-sys", "tokio", "hyper", "reqwest", "ureq", "async-std", "smol"] {
+        assert!(!linked.contains(banned), "nootropic-core links {banned}");
+    }
+}
+
+#[test]
+fn nothing_that_could_open_a_connection_is_linked() {
+    let linked = linked("nootropic-cli");
+    for banned in ["reqwest", "hyper", "ureq", "curl", "native-tls", "rustls", "openssl", "quinn", "hickory-resolver"] {
+        assert!(!linked.contains(banned), "the command links {banned}");
+    }
+}
+
+fn packages() -> Vec<Value> {
+    let metadata: Value =
+        serde_json::from_str(&cargo(&["metadata", "--locked", "--format-version", "1"])).expect("metadata is JSON");
+    metadata["packages"].as_array().expect("a list of packages").clone()
+}
+
+#[test]
+fn every_dependency_has_a_licence_we_may_ship() {
+    const ALLOWED: &[&str] = &[
+        "MIT",
+        "Apache-2.0",
+        "Apache-2.0 WITH LLVM-exception",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "BSL-1.0",
+        "CC0-1.0",
+        "ISC",
+        "MIT-0",
+        "Unicode-3.0",
+        "Unlicense",
+        "Zlib",
+        "0BSD",
+        "OpenLDAP-2.8",
+        "MPL-2.0",
+    ];
+    for package in packages() {
+        let name = package["name"].as_str().unwrap_or_default();
+        let licence = package["license"].as_str().unwrap_or_default().replace('/', " OR ").replace(['(', ')'], "");
+        // `A AND B` needs both, `A OR B` one.
+        let fits = licence.split(" AND ").all(|all| all.split(" OR ").any(|one| ALLOWED.contains(&one.trim())));
+        assert!(fits && !licence.is_empty(), "{name} is licensed as {licence:?}");
+    }
+}
+
+#[test]
+fn dependencies_come_from_the_registry_or_this_workspace() {
+    for package in packages() {
+        let name = package["name"].as_str().unwrap_or_default();
+        match package["source"].as_str() {
+            None => assert!(name.starts_with("nootropic"), "{name} is a path dependency"),
+            Some(source) => assert!(source.starts_with("registry+"), "{name} comes from {source}"),
+        }
+    }
+}
+
+/// Crates that stand twice in Cargo.lock, with the reason; anything else standing twice fails.
+const KNOWN_DUPLICATES: &[(&str, &str)] =
+    &[("syn", "build time only: tracing-attributes and enum-iterator-derive, below arroy, are not yet on 3")];
+
+#[test]
+fn no_crate_is_linked_in_two_versions_unknowingly() {
+    let tree = cargo(&["tree", "--locked", "-p", "nootropic-cli", "-e", "normal", "--prefix", "none"]);
+    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in tree.lines() {
+        if let [name, version, ..] = line.split(' ').collect::<Vec<_>>()[..] {
+            versions.entry(name).or_default().insert(version);
+        }
+    }
+    for (name, found) in versions.iter().filter(|(_, found)| found.len() > 1) {
+        let known = KNOWN_DUPLICATES.iter().any(|(known, _)| known == name);
+        assert!(known, "{name} is linked in versions {found:?}");
+    }
+    for (name, reason) in KNOWN_DUPLICATES {
+        let twice = versions.get(name).is_some_and(|found| found.len() > 1);
+        assert!(twice, "{name} is linked once now: strike it from the list ({reason})");
+    }
+}
