@@ -1,0 +1,48 @@
+# Everything a fresh machine needs: `make test` installs what is missing, then checks and tests. See README.md.
+
+CARGO ?= cargo
+# Members that are published, and the features that must also build alone.
+CRATES := nootropic-core nootropic-models nootropic-context nootropic-agents nootropic nootropic-cli
+CONTEXT_FEATURES := languages watch arroy
+# Random kills while indexing and while committing: short here, long in `make soak`.
+KILLS ?= 500
+
+.PHONY: test setup lint features unit kills doc package soak bench fmt
+
+test: setup lint features unit kills doc package
+
+setup:
+	@./scripts/setup
+
+lint:
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+features:
+	$(CARGO) check --locked -p nootropic-core
+	$(CARGO) check --locked -p nootropic-core --features testing
+	$(CARGO) check --locked -p nootropic-context --no-default-features
+	for feature in $(CONTEXT_FEATURES); do \
+		$(CARGO) check --locked -p nootropic-context --no-default-features --features $$feature || exit 1; done
+
+unit:
+	$(CARGO) test --locked --workspace --all-features --no-fail-fast
+
+kills:
+	NOOTROPIC_KILLS=$(KILLS) $(CARGO) test --locked -p nootropic-context --test index_kill -- --nocapture
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
+
+package:
+	$(CARGO) package --locked --allow-dirty $(addprefix -p ,$(CRATES))
+
+soak: setup
+	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test index_kill -- --nocapture
+	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test store_crash -- --nocapture
+
+bench:
+	@./scripts/bench
+
+fmt:
+	$(CARGO) fmt --all
