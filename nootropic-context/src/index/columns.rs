@@ -174,6 +174,12 @@ impl Columns {
         &self.files
     }
 
+    /// The slots of each file, in the order of [`files`](Self::files); some may be of passages that were removed.
+    pub(crate) fn file_slots(&self) -> impl Iterator<Item = std::ops::Range<u32>> {
+        let ends = self.files.iter().skip(1).map(|file| file.first_slot).chain([self.slots() as u32]);
+        self.files.iter().zip(ends).map(|(file, end)| file.first_slot..end)
+    }
+
     /// The place in [`files`](Self::files) of the file of a slot; `u32::MAX` if the chunk was removed.
     #[inline]
     pub fn file_of(&self, slot: usize) -> u32 {

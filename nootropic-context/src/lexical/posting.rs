@@ -49,6 +49,32 @@ impl Frequencies {
         (self.0 >> shift) & max
     }
 
+    /// The counts in code and comments: a number below [`RUNNING`](Self::RUNNING) that a table can be indexed by.
+    #[inline]
+    pub(crate) const fn running(self) -> usize {
+        self.0 as usize % Self::RUNNING
+    }
+
+    /// The levels in symbol names and in the path, each in its own bits: a number below [`NAMES`](Self::NAMES).
+    #[inline]
+    pub(crate) const fn names(self) -> usize {
+        self.0 as usize / Self::RUNNING
+    }
+
+    /// How many values [`running`](Self::running) takes.
+    pub(crate) const RUNNING: usize = 1 << 11;
+    /// How many values [`names`](Self::names) takes.
+    pub(crate) const NAMES: usize = 1 << 5;
+
+    /// The higher level of each of two [`names`](Self::names).
+    #[inline]
+    pub(crate) const fn highest(a: usize, b: usize) -> usize {
+        const SYMBOL: usize = Field::Symbol.layout().1 as usize;
+        let (symbol_a, symbol_b) = (a & SYMBOL, b & SYMBOL);
+        let (path_a, path_b) = (a & !SYMBOL, b & !SYMBOL);
+        (if symbol_a > symbol_b { symbol_a } else { symbol_b }) | (if path_a > path_b { path_a } else { path_b })
+    }
+
     /// Counts `times` more occurrences.
     #[inline]
     pub fn add(&mut self, field: Field, times: u16) {
@@ -125,6 +151,15 @@ mod tests {
         }
         freq.add(Field::Path, 1);
         assert_eq!([Field::Body, Field::Comment, Field::Symbol, Field::Path].map(|f| freq.get(f)), [63, 0, 7, 1]);
+    }
+
+    #[test]
+    fn both_halves_say_what_the_fields_say() {
+        let of = |symbol: u16, path: u16| Frequencies::from_bits(5 | 3 << 6 | symbol << 11 | path << 14);
+        let back = |names: usize| Frequencies::from_bits((names * Frequencies::RUNNING) as u16);
+        assert_eq!(of(6, 2).running(), of(0, 0).running());
+        let highest = back(Frequencies::highest(of(6, 1).names(), of(2, 3).names()));
+        assert_eq!((highest.get(Field::Symbol), highest.get(Field::Path)), (6, 3));
     }
 
     #[test]

@@ -38,14 +38,20 @@ pub(crate) struct Allowed {
 }
 
 impl Allowed {
-    fn passes(&self, slot: u32, file: u32) -> bool {
+    fn passes_file(&self, file: u32) -> bool {
         self.files.as_ref().is_none_or(|files| files.contains(&file))
-            && self.slots.as_ref().is_none_or(|slots| slots.contains(&slot))
+    }
+
+    fn passes_slot(&self, slot: u32) -> bool {
+        self.slots.as_ref().is_none_or(|slots| slots.contains(&slot))
     }
 }
 
 /// How many passages of equal score are put in order beyond those asked for.
 const MAX_TIES: usize = 100;
+
+/// Sums made in another order differ in their last bits: no passage exceeds its file's bound by more than this.
+const BOUND_SLACK: f32 = 1.0001;
 
 fn better(a: &Candidate, b: &Candidate) -> Ordering {
     b.score.total_cmp(&a.score).then(a.slot.cmp(&b.slot))
@@ -62,36 +68,43 @@ pub(crate) struct Ranker<'a> {
     pub(crate) ranking: &'a Ranking,
 }
 
-/// What the scores of a file's passages are multiplied by, worked out for the files that have some.
+/// What the scores of a file's passages are multiplied by.
+#[derive(Clone, Copy)]
 struct Factors {
-    /// Prior and coverage by place in [`Columns::files`]; not a number until asked for.
-    files: Vec<(f32, f32)>,
-    /// Coverage by the words a file holds, as bits: a question of few words leaves few cases.
-    coverage: FxHashMap<u32, f32>,
+    prior: f32,
+    coverage: f32,
 }
 
-impl Factors {
-    fn new(ranker: &Ranker<'_>) -> Self {
-        Self { files: vec![(f32::NAN, 0.0); ranker.columns.files().len()], coverage: FxHashMap::default() }
+/// The best passages so far, and the score that one more must reach.
+struct Best {
+    keep: usize,
+    floor: f32,
+    found: Vec<Candidate>,
+}
+
+impl Best {
+    fn new(keep: usize) -> Self {
+        Self { keep, floor: f32::NEG_INFINITY, found: Vec::with_capacity(2 * keep) }
     }
 
     #[inline]
-    fn of(&mut self, ranker: &Ranker<'_>, file: u32) -> (f32, f32) {
-        let known = self.files[file as usize];
-        if known.0.is_nan() { self.work_out(ranker, file as usize) } else { known }
+    fn push(&mut self, candidate: Candidate) {
+        if candidate.score < self.floor {
+            return;
+        }
+        self.found.push(candidate);
+        if self.found.len() == 2 * self.keep {
+            self.floor = self.found.select_nth_unstable_by(self.keep - 1, better).1.score;
+            self.found.truncate(self.keep);
+        }
     }
 
-    fn work_out(&mut self, ranker: &Ranker<'_>, file: usize) -> (f32, f32) {
-        let class = ranker.columns.files()[file].class;
-        let prior = if ranker.query.wants.contains(&class) { 1.0 } else { ranker.ranking.prior(class) };
-        let held = ranker.scores.words[file];
-        let coverage = self.coverage.entry(held).or_insert_with(|| {
-            let share = ranker.scores.coverage(held);
-            share.powf(ranker.ranking.coverage)
-        });
-        let factors = (prior * ranker.norms.size(file), *coverage);
-        self.files[file] = factors;
-        factors
+    fn end(mut self) -> Vec<Candidate> {
+        if self.found.len() > self.keep {
+            self.found.select_nth_unstable_by(self.keep, better);
+            self.found.truncate(self.keep);
+        }
+        self.found
     }
 }
 
@@ -111,54 +124,66 @@ impl Ranker<'_> {
     /// The best `keep` passages before repeats are held back, in no order.
     fn best(&self, keep: usize) -> Vec<Candidate> {
         let near = self.nearness();
-        let mut factors = Factors::new(self);
-        let mut best: Vec<Candidate> = Vec::with_capacity(2 * keep);
-        let mut floor = f32::NEG_INFINITY;
-        let mut consider = |slot: u32| {
-            let Some(candidate) = self.candidate(slot, &near, &mut factors) else { return };
-            if candidate.score < floor {
-                return;
+        let mut near = near.as_slice();
+        let mut best = Best::new(keep);
+        // A question of few words leaves few cases.
+        let mut coverages = FxHashMap::default();
+        let only_filters = self.query.terms.is_empty() && !self.query.filters.is_empty();
+        for (file, slots) in self.columns.file_slots().enumerate() {
+            let (near_here, further) = near.split_at(near.partition_point(|(slot, _)| *slot < slots.end));
+            near = further;
+            let found = self.scores.words[file] != 0 || !near_here.is_empty() || only_filters;
+            if !found || !self.allowed.passes_file(file as u32) {
+                continue;
             }
-            best.push(candidate);
-            if best.len() == 2 * keep {
-                floor = best.select_nth_unstable_by(keep - 1, better).1.score;
-                best.truncate(keep);
+            let prior = self.prior(file);
+            let bound = (self.scores.tops[file] + self.ranking.file * self.scores.files[file]) * prior;
+            if bound * BOUND_SLACK < best.floor && near_here.is_empty() {
+                continue;
             }
-        };
-        if self.query.terms.is_empty() && !self.query.filters.is_empty() {
-            // Only filters: the head of each file that passes, or the passages themselves.
-            let whole = self.allowed.slots.is_some();
-            let wanted = |slot: &u32| self.columns.head(*slot as usize).is_some_and(|h| h.ordinal == 0 || whole);
-            (0..self.columns.slots() as u32).filter(wanted).for_each(consider);
-        } else {
-            self.scores.touched.iter().copied().for_each(&mut consider);
-            near.keys().copied().filter(|slot| self.scores.chunks[*slot as usize] == 0.0).for_each(consider);
+            let held = self.scores.words[file];
+            let coverage = *coverages.entry(held).or_insert_with(|| self.coverage(held));
+            let factors = Factors { prior, coverage };
+            for slot in slots {
+                let nearness = near_here.iter().find(|(near, _)| *near == slot).map(|(_, score)| *score);
+                let wanted = if only_filters {
+                    // The head of each file that passes, or the passages themselves.
+                    let whole = self.allowed.slots.is_some();
+                    self.columns.head(slot as usize).is_some_and(|head| head.ordinal == 0 || whole)
+                } else {
+                    self.scores.chunks[slot as usize] != 0.0 || nearness.is_some()
+                };
+                if wanted && self.allowed.passes_slot(slot) {
+                    best.push(self.candidate(slot, file as u32, factors, nearness.unwrap_or(0.0)));
+                }
+            }
         }
-        if best.len() > keep {
-            best.select_nth_unstable_by(keep, better);
-            best.truncate(keep);
-        }
-        best
+        best.end()
+    }
+
+    fn prior(&self, file: usize) -> f32 {
+        let class = self.columns.files()[file].class;
+        let prior = if self.query.wants.contains(&class) { 1.0 } else { self.ranking.prior(class) };
+        prior * self.norms.size(file)
+    }
+
+    fn coverage(&self, held: u32) -> f32 {
+        self.scores.coverage(held).powf(self.ranking.coverage)
     }
 
     #[inline]
-    fn candidate(&self, slot: u32, near: &FxHashMap<u32, f32>, factors: &mut Factors) -> Option<Candidate> {
-        let file = self.columns.file_of(slot as usize);
-        if file == u32::MAX || !self.allowed.passes(slot, file) {
-            return None;
-        }
-        let (prior, coverage) = factors.of(self, file);
+    fn candidate(&self, slot: u32, file: u32, factors: Factors, nearness: f32) -> Candidate {
+        let Factors { prior, coverage } = factors;
         let passage = self.scores.chunks[slot as usize];
         let of_file = self.ranking.file * self.scores.files[file as usize];
-        let nearness = if near.is_empty() { 0.0 } else { near.get(&slot).copied().unwrap_or(0.0) };
         let score = ((passage + of_file) * coverage + nearness) * prior;
-        Some(Candidate { slot, file, score, passage, of_file, nearness, prior, coverage, repeat: 1.0 })
+        Candidate { slot, file, score, passage, of_file, nearness, prior, coverage, repeat: 1.0 }
     }
 
-    /// Neighbours by slot, in the units of the lexical score: the nearest counts as much as the best match.
-    fn nearness(&self) -> FxHashMap<u32, f32> {
+    /// Neighbours in order of slots, in the units of the lexical score: the nearest counts as much as the best match.
+    fn nearness(&self) -> Vec<(u32, f32)> {
         let (Some(first), Some(last)) = (self.neighbors.first(), self.neighbors.last()) else {
-            return FxHashMap::default();
+            return Vec::new();
         };
         let best = |scores: &[f32]| scores.iter().copied().fold(0.0f32, f32::max);
         let unit = match best(&self.scores.chunks) + self.ranking.file * best(&self.scores.files) {
@@ -166,14 +191,14 @@ impl Ranker<'_> {
             _ => 1.0,
         };
         let span = (first.score - last.score).max(f32::EPSILON);
-        self.neighbors
-            .iter()
-            .filter_map(|neighbor| {
-                let slot = self.columns.slot(neighbor.id.0)?;
-                let share = (neighbor.score - last.score) / span;
-                Some((slot as u32, self.ranking.vector * unit * share))
-            })
-            .collect()
+        let weigh = |neighbor: &Neighbor| {
+            let slot = self.columns.slot(neighbor.id.0)?;
+            let share = (neighbor.score - last.score) / span;
+            Some((slot as u32, self.ranking.vector * unit * share))
+        };
+        let mut near: Vec<(u32, f32)> = self.neighbors.iter().filter_map(weigh).collect();
+        near.sort_unstable_by_key(|(slot, _)| *slot);
+        near
     }
 
     /// Each further passage of a file keeps less of its score, so that one file does not fill the answer.

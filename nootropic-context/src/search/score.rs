@@ -19,23 +19,60 @@ pub(crate) struct Scores {
     pub(crate) chunks: Vec<f32>,
     /// By place in [`Columns::files`].
     pub(crate) files: Vec<f32>,
-    /// Words of the question found in the file, as bits.
+    /// By file: what none of its passages exceeds.
+    pub(crate) tops: Vec<f32>,
+    /// Words of the question found in the file, as bits; 0 for a file without a score.
     pub(crate) words: Vec<u32>,
-    /// Slots with a score.
-    pub(crate) touched: Vec<u32>,
     /// Weight of each word of the question.
     pub(crate) word_idf: Vec<f32>,
 }
 
-/// What lengths do to scores, computed once a snapshot.
-#[derive(Debug, Default)]
+/// What scoring reads of a passage, side by side.
+#[derive(Debug, Clone, Copy)]
+struct SlotNorm {
+    /// What counts of occurrences in running text are multiplied by.
+    norm: f32,
+    /// Place in [`Columns::files`]; `u32::MAX` if the passage was removed.
+    file: u32,
+}
+
+/// What lengths and fields do to scores, computed once a snapshot.
+#[derive(Debug)]
 pub(crate) struct Norms {
-    /// By slot and by file: what counts of occurrences in running text are multiplied by.
-    chunks: Vec<f32>,
+    slots: Vec<SlotNorm>,
+    /// By file, as for passages.
     files: Vec<f32>,
     sizes: Vec<f32>,
     n_chunks: f32,
-    made_for: ([f32; 2], f32),
+    weights: FieldWeights,
+    made_for: Ranking,
+}
+
+/// What packed frequencies weigh: one look-up for running text, one for names.
+#[derive(Debug)]
+struct FieldWeights {
+    running: Box<[f32; Frequencies::RUNNING]>,
+    names: [f32; Frequencies::NAMES],
+    /// For terms of [`TermKind::Definition`], which count only where they name something.
+    definition: [f32; Frequencies::NAMES],
+}
+
+impl FieldWeights {
+    fn of(ranking: &Ranking) -> Self {
+        let count = |bits: usize, field| f32::from(Frequencies::from_bits(bits as u16).get(field));
+        let name = |bits: usize, field| count(bits * Frequencies::RUNNING, field);
+        let mut running = Box::new([0.0; Frequencies::RUNNING]);
+        for (bits, weight) in running.iter_mut().enumerate() {
+            *weight = ranking.body * count(bits, Field::Body) + ranking.comment * count(bits, Field::Comment);
+        }
+        Self {
+            running,
+            names: std::array::from_fn(|bits| {
+                ranking.symbol * name(bits, Field::Symbol) + ranking.path * name(bits, Field::Path)
+            }),
+            definition: std::array::from_fn(|bits| 0.5 * name(bits, Field::Symbol)),
+        }
+    }
 }
 
 impl Norms {
@@ -44,19 +81,21 @@ impl Norms {
         let n_files = columns.files().len().max(1) as f32;
         let total: f32 = columns.files().iter().map(|file| file.words as f32).sum::<f32>().max(1.0);
         let norm = |words: f32, mean: f32, b: f32| (1.0 - b + b * words / mean).recip();
-        let chunks = (0..columns.slots())
-            .map(|slot| columns.head(slot).map_or(1.0, |h| norm(h.words.into(), total / n_chunks, ranking.b[0])))
-            .collect();
+        let of_slot = |slot| SlotNorm {
+            norm: columns.head(slot).map_or(1.0, |h| norm(h.words.into(), total / n_chunks, ranking.b[0])),
+            file: columns.file_of(slot),
+        };
+        let slots = (0..columns.slots()).map(of_slot).collect();
         let files = columns.files().iter().map(|file| norm(file.words as f32, total / n_files, ranking.b[1])).collect();
         let mean = (total / n_files).max(1.0);
         let size = |words: f32| (words / mean).clamp(0.05, 20.0).powf(ranking.size);
         let sizes = columns.files().iter().map(|file| size(file.words as f32)).collect();
-        Self { chunks, files, sizes, n_chunks, made_for: (ranking.b, ranking.size) }
+        Self { slots, files, sizes, n_chunks, weights: FieldWeights::of(ranking), made_for: ranking.clone() }
     }
 
     /// Whether they are what `ranking` asks for.
     pub(crate) fn suit(&self, ranking: &Ranking) -> bool {
-        self.made_for == (ranking.b, ranking.size)
+        self.made_for == *ranking
     }
 
     /// What a file's score is multiplied by for its length.
@@ -112,19 +151,16 @@ impl Scorer<'_> {
 
     /// What a term adds to a passage that holds it with these frequencies, before its weight.
     pub(crate) fn weigh(&self, kind: TermKind, freq: Frequencies, slot: usize) -> f32 {
-        let r = self.ranking;
-        let scaled = match kind {
-            TermKind::Definition => f32::from(freq.get(Field::Symbol)) * 0.5,
-            _ => {
-                let text = r.body * f32::from(freq.get(Field::Body)) + r.comment * f32::from(freq.get(Field::Comment));
-                text * self.norms.chunks[slot] + self.names(freq)
-            }
-        };
-        scaled * (r.k1[0] + 1.0) / (scaled + r.k1[0])
+        self.occurrences(kind).saturated(freq, self.norms.slots[slot].norm)
     }
 
-    fn names(&self, freq: Frequencies) -> f32 {
-        self.ranking.symbol * f32::from(freq.get(Field::Symbol)) + self.ranking.path * f32::from(freq.get(Field::Path))
+    fn occurrences(&self, kind: TermKind) -> Occurrences<'_> {
+        let weights = &self.norms.weights;
+        let (names, text) = match kind {
+            TermKind::Definition => (&weights.definition, 0.0),
+            _ => (&weights.names, 1.0),
+        };
+        Occurrences { running: &weights.running, names, text, k1: self.ranking.k1 }
     }
 
     pub(crate) fn kind_weight(&self, kind: TermKind) -> f32 {
@@ -155,41 +191,34 @@ impl Scorer<'_> {
     /// Scores one list; the passages of a file stand together in it.
     fn score_list(&self, term: &QueryTerm, first: u32, list: &[u8], weight: f32, scores: &mut Scores) -> Result<()> {
         let bit = 1 << term.word.min(31);
+        let of_term = self.occurrences(term.kind);
         let mut file = FileRun::default();
         posting::decode(list, |Posting { chunk, freq }| {
             let Some(slot) = self.columns.slot(first.wrapping_add(chunk)) else { return };
-            let of = self.columns.file_of(slot);
+            let SlotNorm { norm, file: of } = self.norms.slots[slot];
             if of == u32::MAX {
                 return;
             }
-            let score = &mut scores.chunks[slot];
-            if *score == 0.0 {
-                scores.touched.push(slot as u32);
-            }
-            *score += weight * self.weigh(term.kind, freq, slot);
+            let score = weight * of_term.saturated(freq, norm);
+            scores.chunks[slot] += score;
             if of != file.at {
-                self.end_run(&file, weight, bit, term.kind, scores);
+                self.end_run(&file, &of_term, weight, bit, scores);
                 file = FileRun { at: of, ..FileRun::default() };
             }
-            file.add(freq);
+            file.add(&of_term, freq, score);
         })
         .map_err(|e| Error::corrupt(POSTINGS, &term.term, e.0))?;
-        self.end_run(&file, weight, bit, term.kind, scores);
+        self.end_run(&file, &of_term, weight, bit, scores);
         Ok(())
     }
 
-    fn end_run(&self, run: &FileRun, weight: f32, bit: u32, kind: TermKind, scores: &mut Scores) {
+    fn end_run(&self, run: &FileRun, of_term: &Occurrences<'_>, weight: f32, bit: u32, scores: &mut Scores) {
         let at = run.at as usize;
         let Some(score) = scores.files.get_mut(at) else { return };
-        let r = self.ranking;
-        let scaled = if kind == TermKind::Definition {
-            run.symbol * 0.5
-        } else {
-            (r.body * run.body + r.comment * run.comment) * self.norms.files[at]
-                + r.symbol * run.symbol
-                + r.path * run.path
-        };
-        *score += weight * scaled * (r.k1[1] + 1.0) / (scaled + r.k1[1]);
+        let k1 = of_term.k1[1];
+        let scaled = run.running * of_term.text * self.norms.files[at] + of_term.names[run.names];
+        *score += weight * scaled * (k1 + 1.0) / (scaled + k1);
+        scores.tops[at] += run.top;
         scores.words[at] |= bit;
     }
 }
@@ -198,46 +227,59 @@ fn rarity(n: f32, of: f32) -> f32 {
     (1.0 + (of - n + 0.5).max(0.0) / (n + 0.5)).ln()
 }
 
+/// How the occurrences of terms of one kind count.
+struct Occurrences<'a> {
+    running: &'a [f32; Frequencies::RUNNING],
+    names: &'a [f32; Frequencies::NAMES],
+    /// 0 where running text does not count, else 1.
+    text: f32,
+    k1: [f32; 2],
+}
+
+impl Occurrences<'_> {
+    /// What they are worth in a passage of this length norm: the more there are, the less one more adds.
+    #[inline]
+    fn saturated(&self, freq: Frequencies, norm: f32) -> f32 {
+        let scaled = self.running[freq.running()] * self.text * norm + self.names[freq.names()];
+        scaled * (self.k1[0] + 1.0) / (scaled + self.k1[0])
+    }
+}
+
 /// A term's occurrences in the passages of one file.
 #[derive(Debug, Clone, Copy)]
 struct FileRun {
     at: u32,
-    body: f32,
-    comment: f32,
-    symbol: f32,
-    path: f32,
+    running: f32,
+    names: usize,
+    /// The most it adds to one of the passages.
+    top: f32,
 }
 
 impl Default for FileRun {
     fn default() -> Self {
-        Self { at: u32::MAX, body: 0.0, comment: 0.0, symbol: 0.0, path: 0.0 }
+        Self { at: u32::MAX, running: 0.0, names: 0, top: 0.0 }
     }
 }
 
 impl FileRun {
-    fn add(&mut self, freq: Frequencies) {
-        self.body += f32::from(freq.get(Field::Body));
-        self.comment += f32::from(freq.get(Field::Comment));
-        self.symbol = self.symbol.max(freq.get(Field::Symbol).into());
-        self.path = self.path.max(freq.get(Field::Path).into());
+    #[inline]
+    fn add(&mut self, of_term: &Occurrences<'_>, freq: Frequencies, score: f32) {
+        // `f32::max` minds numbers that are none, which costs more than the rest of this.
+        self.top = if score > self.top { score } else { self.top };
+        self.running += of_term.running[freq.running()];
+        self.names = Frequencies::highest(self.names, freq.names());
     }
 }
 
 impl Scores {
     fn clear(&mut self, columns: &Columns) {
-        if self.chunks.len() == columns.slots() {
-            for slot in self.touched.drain(..) {
-                self.chunks[slot as usize] = 0.0;
-            }
-        } else {
-            self.touched.clear();
-            self.chunks.clear();
-            self.chunks.resize(columns.slots(), 0.0);
+        let files = columns.files().len();
+        for (scores, n) in [(&mut self.chunks, columns.slots()), (&mut self.files, files), (&mut self.tops, files)] {
+            scores.clear();
+            scores.resize(n, 0.0);
         }
-        self.files.clear();
-        self.files.resize(columns.files().len(), 0.0);
         self.words.clear();
-        self.words.resize(columns.files().len(), 0);
+        self.words.resize(files, 0);
     }
 
     /// The share of the question's words, by rarity, that a file with these words holds.
