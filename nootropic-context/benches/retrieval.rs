@@ -1,6 +1,6 @@
 //! Retrieval quality: NDCG@10 over annotated repositories.
 //!
-//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--set name=value] [--tune]`
+//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--set name=value] [--tune | --cross-validate]`
 //!
 //! Where the data comes from and how to get the checkouts: `benches/retrieval/README.md`.
 
@@ -88,6 +88,7 @@ struct Arguments {
     whole: bool,
     worst: usize,
     tune: bool,
+    cross_validate: bool,
     only: Option<String>,
     ranking: Ranking,
 }
@@ -98,6 +99,7 @@ fn arguments() -> Result<Arguments, Problem> {
         whole: false,
         worst: 0,
         tune: false,
+        cross_validate: false,
         only: None,
         ranking: Ranking::default(),
     };
@@ -109,6 +111,7 @@ fn arguments() -> Result<Arguments, Problem> {
             "--whole-repo" => out.whole = true,
             "--worst" => out.worst = value()?.parse()?,
             "--tune" => out.tune = true,
+            "--cross-validate" => out.cross_validate = true,
             "--repos" => out.only = Some(value()?),
             "--set" => {
                 let setting = value()?;
@@ -135,6 +138,7 @@ const KNOBS: &[&str] = &[
     "definition",
     "file",
     "coverage",
+    "size",
     "repeat",
 ];
 
@@ -180,25 +184,23 @@ fn load(data: &Path, args: &Arguments) -> Result<Vec<Loaded>, Problem> {
     Ok(out)
 }
 
-fn run<'l>(loaded: &'l [Loaded], ranking: &Ranking) -> Result<Vec<Row<'l>>, Problem> {
+fn run<'l>(repo: &'l Loaded, ranking: &Ranking) -> Result<Vec<Row<'l>>, Problem> {
     let options = SearchOptions { limit: 10, ranking: ranking.clone(), ..SearchOptions::default() };
     let mut rows = Vec::new();
-    for repo in loaded {
-        for task in &repo.tasks {
-            let begun = Instant::now();
-            let answer = repo.engine.search(&task.query, &options)?;
-            let ms = begun.elapsed().as_secs_f64() * 1e3;
-            let found: Vec<Found> = answer
-                .hits
-                .iter()
-                .map(|hit| {
-                    let span = hit.chunk.span;
-                    (format!("{}{}", repo.prefix, hit.chunk.path), span.start_line, span.end_line)
-                })
-                .collect();
-            let targets: Vec<Target> = task.relevant.iter().chain(&task.secondary).cloned().collect();
-            rows.push(Row { repo: &repo.name, task, ndcg: ndcg(&found, &targets), found, ms });
-        }
+    for task in &repo.tasks {
+        let begun = Instant::now();
+        let answer = repo.engine.search(&task.query, &options)?;
+        let ms = begun.elapsed().as_secs_f64() * 1e3;
+        let found: Vec<Found> = answer
+            .hits
+            .iter()
+            .map(|hit| {
+                let span = hit.chunk.span;
+                (format!("{}{}", repo.prefix, hit.chunk.path), span.start_line, span.end_line)
+            })
+            .collect();
+        let targets: Vec<Target> = task.relevant.iter().chain(&task.secondary).cloned().collect();
+        rows.push(Row { repo: &repo.name, task, ndcg: ndcg(&found, &targets), found, ms });
     }
     Ok(rows)
 }
@@ -253,18 +255,42 @@ fn report(rows: &[Row<'_>], worst: usize) {
     }
 }
 
-/// Coordinate ascent over the settings on all the sets given; prints what helped.
-fn tune(sets: &[&[Loaded]], ranking: &mut Ranking) -> Result<(), Problem> {
-    let measure = |ranking: &Ranking| -> Result<f64, Problem> {
-        let mut total = 0.0;
-        for set in sets {
-            total += headline(&run(set, ranking)?);
+/// Weights as textbooks give them, for tuning to start from.
+fn plain() -> Ranking {
+    Ranking {
+        k1: [1.2, 1.2],
+        b: [0.75, 0.75],
+        body: 1.0,
+        comment: 1.0,
+        symbol: 2.0,
+        path: 2.0,
+        identifier: 1.0,
+        definition: 1.0,
+        file: 1.0,
+        coverage: 0.5,
+        size: 0.1,
+        repeat: 0.5,
+        ..Ranking::default()
+    }
+}
+
+fn score(sets: &[Vec<&Loaded>], ranking: &Ranking) -> Result<f64, Problem> {
+    let mut total = 0.0;
+    for set in sets {
+        let mut rows = Vec::new();
+        for repo in set {
+            rows.extend(run(repo, ranking)?);
         }
-        Ok(total / sets.len() as f64)
-    };
-    let mut best = measure(ranking)?;
-    println!("start {best:.4}");
-    for _ in 0..3 {
+        total += headline(&rows);
+    }
+    Ok(total / sets.len() as f64)
+}
+
+/// Coordinate ascent over the settings on all the sets given.
+fn tune(sets: &[Vec<&Loaded>], start: Ranking) -> Result<(Ranking, f64), Problem> {
+    let mut ranking = start;
+    let mut best = score(sets, &ranking)?;
+    for _ in 0..4 {
         let before = best;
         for name in KNOBS {
             for factor in [0.5f32, 0.75, 0.9, 1.1, 1.33, 2.0] {
@@ -272,11 +298,9 @@ fn tune(sets: &[&[Loaded]], ranking: &mut Ranking) -> Result<(), Problem> {
                 if let Some(value) = knob(&mut tried, name) {
                     *value *= factor;
                 }
-                let score = measure(&tried)?;
-                if score > best + 1e-5 {
-                    best = score;
-                    *ranking = tried;
-                    println!("{best:.4} {name} ×{factor}");
+                let reached = score(sets, &tried)?;
+                if reached > best + 1e-5 {
+                    (best, ranking) = (reached, tried);
                 }
             }
         }
@@ -284,7 +308,29 @@ fn tune(sets: &[&[Loaded]], ranking: &mut Ranking) -> Result<(), Problem> {
             break;
         }
     }
-    println!("{ranking:#?}");
+    Ok((ranking, best))
+}
+
+/// What to expect of a repository that no weight was tuned on: each is left out in turn, the weights are tuned on the
+/// others from a plain start, and it is measured with these.
+fn cross_validate(sets: &[&[Loaded]]) -> Result<(), Problem> {
+    let without = |left_out: usize| -> Vec<Vec<&Loaded>> {
+        let keep = |set: &'_ [Loaded]| (0..set.len()).filter(|i| *i != left_out).collect::<Vec<_>>();
+        sets.iter().map(|set| keep(set).into_iter().map(|i| &set[i]).collect()).collect()
+    };
+    let n = sets[0].len();
+    let mut held_out = vec![0.0; sets.len()];
+    for left_out in 0..n {
+        let (ranking, reached) = tune(&without(left_out), plain())?;
+        print!("{:22} tuned on the others {reached:.3}, itself", sets[0][left_out].name);
+        for (sum, set) in held_out.iter_mut().zip(sets) {
+            let own = score(&[vec![&set[left_out]]], &ranking)?;
+            *sum += own / n as f64;
+            print!(" {own:.3}");
+        }
+        println!();
+    }
+    println!("left out: {held_out:.4?} (indexed folders, whole checkouts)");
     Ok(())
 }
 
@@ -298,21 +344,27 @@ fn main() -> Result<(), Problem> {
     let begun = Instant::now();
     let loaded = load(&data, &args)?;
     println!("indexed in {:.2} s", begun.elapsed().as_secs_f64());
-    if args.tune {
-        let whole = load(
-            &data,
-            &Arguments {
-                whole: true,
-                only: args.only.clone(),
-                ranking: Ranking::default(),
-                checkouts: args.checkouts.clone(),
-                ..args
-            },
-        )?;
-        let mut ranking = args.ranking.clone();
-        tune(&[&loaded, &whole], &mut ranking)?;
+    if args.tune || args.cross_validate {
+        let other = Arguments {
+            whole: !args.whole,
+            only: args.only.clone(),
+            checkouts: args.checkouts.clone(),
+            ..arguments()?
+        };
+        let other = load(&data, &other)?;
+        let (folders, whole) = if args.whole { (&other, &loaded) } else { (&loaded, &other) };
+        if args.cross_validate {
+            return cross_validate(&[folders, whole]);
+        }
+        let sets = [folders, whole].map(|set| set.iter().collect::<Vec<_>>());
+        let (ranking, reached) = tune(&sets, args.ranking.clone())?;
+        println!("{reached:.4} {ranking:#?}");
         args.ranking = ranking;
     }
-    report(&run(&loaded, &args.ranking)?, args.worst);
+    let mut rows = Vec::new();
+    for repo in &loaded {
+        rows.extend(run(repo, &args.ranking)?);
+    }
+    report(&rows, args.worst);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How long questions take in process, without vectors.
+//! How long questions take in process, by words and by words and vectors together.
 //!
 //! `cargo bench -p nootropic-context --bench search -- [DIR]`
 //!
@@ -9,10 +9,12 @@ mod shared;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_executor::block_on;
 use nootropic_context::index::{Columns, UpdateOptions, update, update_files};
-use nootropic_context::search::{Engine, SearchOptions};
+use nootropic_context::search::{Engine, SearchOptions, Semantic};
 use nootropic_context::store::{LmdbStore, StoreOptions};
 use nootropic_context::walk::{Found, Reader, RelPath, WalkOptions, walk};
+use nootropic_core::reference::HashingEmbedder;
 use nootropic_core::{Store, StoreExt};
 use shared::{Problem, Times, corpus, load, natural_questions, three_words};
 
@@ -35,7 +37,28 @@ fn main() -> Result<(), Problem> {
     for (name, questions) in [("three words", three_words(&texts, 1000)), ("questions", natural_questions()?)] {
         ask(&engine, name, &questions)?;
     }
+    hybrid(Arc::clone(&store), &engine, &natural_questions()?)?;
     after_a_commit(&*store, &engine, &root, &paths)
+}
+
+/// Questions with vectors of 384 dimensions, the embedding of the question included. A hash stands for the embedder: what
+/// a trained one takes for a question comes on top.
+fn hybrid(store: Arc<dyn Store>, engine: &Engine, questions: &[String]) -> Result<(), Problem> {
+    let embedder = HashingEmbedder::new(384)?;
+    let semantic = Semantic::open(store, Arc::new(embedder))?;
+    let embedded = block_on(semantic.embed_missing(&mut |_, _| {}, &|| false))?;
+    let mut times = Times::default();
+    for round in 0..4 {
+        let mut one = Times::default();
+        for question in questions {
+            one.time(|| block_on(semantic.search(engine, question, &SearchOptions::default())))?;
+        }
+        if round > 0 {
+            times.append(one);
+        }
+    }
+    println!("hybrid       {times}  ({embedded} vectors)");
+    Ok(())
 }
 
 fn open(folder: &Path) -> Result<LmdbStore, Problem> {

@@ -195,8 +195,8 @@ fn many_small_changes_leave_the_same_answers_as_one_large_one() {
 fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     let repo = Repo::new(FILES);
     let embedder: Arc<dyn Embedder> = Arc::new(HashingEmbedder::new(256).unwrap());
-    let semantic = Semantic::open(&*repo.store, embedder).unwrap();
-    let embed = || futures_executor::block_on(semantic.embed_missing(&*repo.store, &mut |_, _| {}, &|| false)).unwrap();
+    let semantic = Semantic::open(repo.store.clone(), embedder).unwrap();
+    let embed = || futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
     let chunks = repo.update().chunks;
     assert_eq!(embed(), chunks);
     assert_eq!(embed(), 0, "only what is missing is embedded");
@@ -213,6 +213,42 @@ fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
     repo.update();
     assert!(!search("RetryPolicy").contains(&"web/app.py".to_owned()), "vectors go with their passages");
+}
+
+#[test]
+#[cfg(feature = "arroy")]
+fn an_approximate_index_is_built_by_itself_where_the_exact_one_would_take_too_much_memory() {
+    let (repo, folder) = (Repo::new(FILES), tempfile::tempdir().unwrap());
+    repo.update();
+    let embedder: Arc<dyn Embedder> = Arc::new(HashingEmbedder::new(64).unwrap());
+    let semantic = |memory| {
+        let plain = Semantic::open(repo.store.clone(), embedder.clone()).unwrap();
+        plain.with_approximate(folder.path(), memory).unwrap()
+    };
+    let builds = || walk_files(folder.path()).into_iter().filter(|path| path.ends_with("data.mdb")).count();
+    let embed = |semantic: &Semantic| {
+        futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
+        while semantic.is_building() {
+            std::thread::yield_now();
+        }
+    };
+    embed(&semantic(None));
+    assert_eq!(builds(), 0, "so few are scanned exactly");
+    let semantic = semantic(Some(0));
+    embed(&semantic);
+    assert_eq!(builds(), 1);
+    let answer = futures_executor::block_on(semantic.search(&repo.engine, "retrypolicyy", &SearchOptions::default()));
+    assert_eq!(answer.unwrap().hits[0].chunk.path, "web/app.py");
+}
+
+#[cfg(feature = "arroy")]
+fn walk_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(walk_files(&path)) } else { files.push(path) }
+    }
+    files
 }
 
 #[test]

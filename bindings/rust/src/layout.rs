@@ -53,6 +53,11 @@ impl Layout {
         make_ignored(&self.data)
     }
 
+    /// Where the approximate vector index is kept.
+    pub fn approximate(&self) -> PathBuf {
+        self.cache.join("ann")
+    }
+
     /// Makes the folder of what may be deleted, ignored by git from inside.
     ///
     /// # Errors

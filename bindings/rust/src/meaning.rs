@@ -42,7 +42,12 @@ impl<'n> Meaning<'n> {
     /// of other dimensions before.
     pub fn open(repository: &'n Nootropic, embedder: Arc<dyn Embedder>) -> Result<Self> {
         let (opened, _) = repository.indexed()?;
-        Ok(Self { repository, semantic: Semantic::open(&*opened.store, embedder)? })
+        let mut semantic = Semantic::open(opened.store, embedder)?;
+        // Where there is no place for it, as in a read-only repository, the exact index does without.
+        if repository.layout().make_cache().is_ok() {
+            semantic = semantic.with_approximate(repository.layout().approximate(), None)?;
+        }
+        Ok(Self { repository, semantic })
     }
 
     /// Embeds the passages that have no vector yet; says how many. Reports progress in passages, as task `embed`.
@@ -50,11 +55,10 @@ impl<'n> Meaning<'n> {
     /// # Errors
     /// Whatever the embedder or the store returns; `cancelled` when the call is: what was committed by then stays.
     pub async fn embed(&self, call: &Call) -> Result<u64> {
-        let (opened, _) = self.repository.indexed()?;
         call.started("embed", Unit::Chunks);
         let mut on_progress = |done, total| call.progress("embed", done, Some(total), Unit::Chunks);
         let cancel = || call.cancel.is_cancelled();
-        let result = self.semantic.embed_missing(&*opened.store, &mut on_progress, &cancel).await;
+        let result = self.semantic.embed_missing(&mut on_progress, &cancel).await;
         call.finished("embed", &result);
         Ok(result?)
     }

@@ -3,20 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nootropic_context::index::{COLUMNS, FILES, IndexMeta, META, OUTLINES, TEXTS};
-use nootropic_context::lexical::{POSTINGS, SEGMENTS};
+use nootropic_context::TABLES;
+use nootropic_context::index::IndexMeta;
 use nootropic_context::search::Engine;
 use nootropic_context::store::{LmdbStore, StoreOptions, VerifierCommand};
-use nootropic_context::vectors::VECTORS;
-use nootropic_core::{ErrorKind, Store, StoreExt, Table};
+use nootropic_core::{ErrorKind, Store, StoreExt};
 
 use crate::config::{Config, Layers};
 use crate::discover::{self, FoundBy};
 use crate::layout::Layout;
 use crate::{Error, Result};
-
-/// Every table of the index.
-const TABLES: &[Table] = &[META, FILES, OUTLINES, TEXTS, COLUMNS, SEGMENTS, POSTINGS, VECTORS];
 
 /// A repository that can be indexed and asked. Nothing is read or written before it is needed.
 ///
