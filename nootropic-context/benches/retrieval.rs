@@ -1,6 +1,6 @@
 //! Retrieval quality: NDCG@10 over annotated repositories.
 //!
-//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--set name=value] [--tune | --cross-validate]`
+//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--set name=value] [--tune | --cross-validate FOLDS]`
 //!
 //! Where the data comes from and how to get the checkouts: `benches/retrieval/README.md`.
 
@@ -84,22 +84,24 @@ struct Row<'a> {
 }
 
 struct Arguments {
+    data: PathBuf,
     checkouts: PathBuf,
     whole: bool,
     worst: usize,
     tune: bool,
-    cross_validate: bool,
+    cross_validate: Option<usize>,
     only: Option<String>,
     ranking: Ranking,
 }
 
 fn arguments() -> Result<Arguments, Problem> {
     let mut out = Arguments {
+        data: Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/retrieval"),
         checkouts: PathBuf::new(),
         whole: false,
         worst: 0,
         tune: false,
-        cross_validate: false,
+        cross_validate: None,
         only: None,
         ranking: Ranking::default(),
     };
@@ -107,11 +109,12 @@ fn arguments() -> Result<Arguments, Problem> {
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
+            "--data" => out.data = value()?.into(),
             "--checkouts" => out.checkouts = value()?.into(),
             "--whole-repo" => out.whole = true,
             "--worst" => out.worst = value()?.parse()?,
             "--tune" => out.tune = true,
-            "--cross-validate" => out.cross_validate = true,
+            "--cross-validate" => out.cross_validate = Some(value()?.parse()?),
             "--repos" => out.only = Some(value()?),
             "--set" => {
                 let setting = value()?;
@@ -162,8 +165,8 @@ fn knob<'r>(ranking: &'r mut Ranking, name: &str) -> Option<&'r mut f32> {
     })
 }
 
-fn load(data: &Path, args: &Arguments) -> Result<Vec<Loaded>, Problem> {
-    let repositories: Vec<Repository> = serde_json::from_slice(&std::fs::read(data.join("repos.json"))?)?;
+fn load(args: &Arguments) -> Result<Vec<Loaded>, Problem> {
+    let repositories: Vec<Repository> = serde_json::from_slice(&std::fs::read(args.data.join("repos.json"))?)?;
     let mut out = Vec::new();
     for repository in repositories {
         if args.only.as_ref().is_some_and(|only| only.split(',').all(|name| name != repository.name)) {
@@ -173,7 +176,7 @@ fn load(data: &Path, args: &Arguments) -> Result<Vec<Loaded>, Problem> {
         let folder = args.checkouts.join(&repository.name).join(root);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(nootropic_context::TABLES));
         index::update(&*store, &folder, &UpdateOptions::default(), &mut |_| {}, &|| false)?;
-        let annotations = data.join("annotations").join(format!("{}.json", repository.name));
+        let annotations = args.data.join("annotations").join(format!("{}.json", repository.name));
         out.push(Loaded {
             name: repository.name,
             prefix: if root.is_empty() { String::new() } else { format!("{root}/") },
@@ -311,24 +314,25 @@ fn tune(sets: &[Vec<&Loaded>], start: Ranking) -> Result<(Ranking, f64), Problem
     Ok((ranking, best))
 }
 
-/// What to expect of a repository that no weight was tuned on: each is left out in turn, the weights are tuned on the
-/// others from a plain start, and it is measured with these.
-fn cross_validate(sets: &[&[Loaded]]) -> Result<(), Problem> {
-    let without = |left_out: usize| -> Vec<Vec<&Loaded>> {
-        let keep = |set: &'_ [Loaded]| (0..set.len()).filter(|i| *i != left_out).collect::<Vec<_>>();
-        sets.iter().map(|set| keep(set).into_iter().map(|i| &set[i]).collect()).collect()
-    };
-    let n = sets[0].len();
+/// What to expect of repositories that no weight was tuned on: a part of them is left out in turn, the weights are tuned
+/// on the others from a plain start, and the part is measured with these.
+fn cross_validate(sets: &[&[Loaded]], folds: usize) -> Result<(), Problem> {
     let mut held_out = vec![0.0; sets.len()];
-    for left_out in 0..n {
-        let (ranking, reached) = tune(&without(left_out), plain())?;
-        print!("{:22} tuned on the others {reached:.3}, itself", sets[0][left_out].name);
+    for fold in 0..folds {
+        let pick = |set: &'_ [Loaded], left_out: bool| -> Vec<usize> {
+            (0..set.len()).filter(|i| (i % folds == fold) == left_out).collect()
+        };
+        let others: Vec<Vec<&Loaded>> =
+            sets.iter().map(|set| pick(set, false).into_iter().map(|i| &set[i]).collect()).collect();
+        let (ranking, reached) = tune(&others, plain())?;
+        println!("fold {fold}: tuned on the others {reached:.3}");
         for (sum, set) in held_out.iter_mut().zip(sets) {
-            let own = score(&[vec![&set[left_out]]], &ranking)?;
-            *sum += own / n as f64;
-            print!(" {own:.3}");
+            for i in pick(set, true) {
+                let own = score(&[vec![&set[i]]], &ranking)?;
+                *sum += own / set.len() as f64;
+                println!("  {:22} {own:.3}", set[i].name);
+            }
         }
-        println!();
     }
     println!("left out: {held_out:.4?} (indexed folders, whole checkouts)");
     Ok(())
@@ -340,21 +344,20 @@ fn main() -> Result<(), Problem> {
         println!("retrieval: no --checkouts given, nothing measured (see benches/retrieval/README.md)");
         return Ok(());
     }
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/retrieval");
     let begun = Instant::now();
-    let loaded = load(&data, &args)?;
+    let loaded = load(&args)?;
     println!("indexed in {:.2} s", begun.elapsed().as_secs_f64());
-    if args.tune || args.cross_validate {
+    if args.tune || args.cross_validate.is_some() {
         let other = Arguments {
             whole: !args.whole,
             only: args.only.clone(),
             checkouts: args.checkouts.clone(),
             ..arguments()?
         };
-        let other = load(&data, &other)?;
+        let other = load(&other)?;
         let (folders, whole) = if args.whole { (&other, &loaded) } else { (&loaded, &other) };
-        if args.cross_validate {
-            return cross_validate(&[folders, whole]);
+        if let Some(folds) = args.cross_validate {
+            return cross_validate(&[folders, whole], folds);
         }
         let sets = [folders, whole].map(|set| set.iter().collect::<Vec<_>>());
         let (ranking, reached) = tune(&sets, args.ranking.clone())?;
