@@ -1,8 +1,6 @@
 //! Small, bounds-checked encoding of the records this crate stores: little-endian integers, LEB128 varints and
 //! length-prefixed bytes.
 
-use std::borrow::Cow;
-
 /// What did not fit while decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
@@ -115,12 +113,6 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn str(&mut self) -> Decoded<&'a str> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("text is not UTF-8"))
-    }
-
-    /// A text that may be absent.
-    pub(crate) fn opt_str(&mut self) -> Decoded<Option<Cow<'a, str>>> {
-        let text = self.str()?;
-        Ok((!text.is_empty()).then_some(Cow::Borrowed(text)))
     }
 
     /// Fails unless everything was read.

@@ -192,6 +192,64 @@ fn many_small_changes_leave_the_same_answers_as_one_large_one() {
 }
 
 #[test]
+fn files_that_are_edited_over_and_over_are_found_as_ever() {
+    let files: Vec<(String, String)> =
+        (0..12).map(|i| (format!("src/part{i}.rs"), format!("fn handle_{i}() {{ config(); config(); }}\n"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let (edited, fresh) = (Repo::new(&files), Repo::new(&files));
+    for round in 0..20 {
+        for (path, text) in &files[..round % 4] {
+            edited.write(path, &format!("{text}// edition {round}\n"));
+        }
+        edited.update();
+    }
+    for (path, text) in &files[..3] {
+        edited.write(path, text);
+    }
+    edited.update();
+    let scores = |repo: &Repo| -> Vec<(String, f32)> {
+        let answer = repo.engine.search("where is the config handled", &SearchOptions::default()).unwrap();
+        answer.hits.into_iter().map(|hit| (hit.chunk.path, hit.score)).collect()
+    };
+    let (edited, fresh) = (scores(&edited), scores(&fresh));
+    assert_eq!(edited.len(), 10);
+    for ((path, score), (fresh_path, fresh_score)) in edited.iter().zip(&fresh) {
+        assert_eq!(path, fresh_path);
+        assert!((score - fresh_score).abs() < 0.05 * fresh_score, "{path}: {score}, not {fresh_score}");
+    }
+}
+
+#[test]
+fn whatever_number_of_hits_is_asked_for_there_are_as_many_as_there_are() {
+    let repo = Repo::new(FILES);
+    for limit in [0, 1, 1000, usize::MAX] {
+        let answer = repo.engine.search("environment commit", &SearchOptions { limit, ..Default::default() }).unwrap();
+        assert_eq!(answer.hits.len().min(2), limit.min(2), "{limit}");
+    }
+}
+
+#[test]
+fn a_hit_is_named_by_the_definition_that_was_asked_for() {
+    let repo = Repo::new(&[(
+        "src/errors.ts",
+        "export type Flat = string;\nexport interface Issue { code: string }\nexport class ZodError { issues: Issue[]; }\n",
+    )]);
+    for name in ["ZodError", "Issue", "symbol:Flat"] {
+        let hit = &repo.search(name)[0];
+        assert_eq!(hit.symbol.as_deref(), Some(name.trim_start_matches("symbol:")));
+    }
+}
+
+#[test]
+fn a_symbol_filter_alone_ranks_what_is_defined_before_what_is_titled() {
+    let repo = Repo::new(&[
+        ("a/notes.md", "# Environment\n\nWhat an environment is.\n"),
+        ("z/environment.rs", "pub struct Environment;\n"),
+    ]);
+    assert_eq!(repo.paths("symbol:Environment"), ["z/environment.rs", "a/notes.md"]);
+}
+
+#[test]
 fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     let repo = Repo::new(FILES);
     let embedder: Arc<dyn Embedder> = Arc::new(HashingEmbedder::new(256).unwrap());
@@ -209,6 +267,7 @@ fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     // No word of the index is asked for, but one that is spelled alike.
     assert!(repo.paths("retrypolicyy").is_empty());
     assert_eq!(search("retrypolicyy")[0], "web/app.py");
+    assert_eq!(search("lang:rust retrypolicyy").iter().find(|path| !path.ends_with(".rs")), None, "filters hold");
 
     std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
     repo.update();

@@ -59,6 +59,17 @@ impl ChunkHead {
     }
 }
 
+impl ChunkHead {
+    /// That of one chunk, without reading those of all others; `None` if it was removed.
+    pub(crate) fn read(txn: &dyn ReadTxn, chunk: u32) -> Result<Option<Self>> {
+        let key = (chunk / PAGE).to_be_bytes();
+        let Some(page) = txn.get(COLUMNS, &key)? else { return Ok(None) };
+        let (records, _) = page.as_chunks::<RECORD>();
+        let record = records.get((chunk % PAGE) as usize);
+        record.map(Self::decode).ok_or_else(|| Error::corrupt(COLUMNS, &key, "page of another length"))
+    }
+}
+
 /// Pages that a transaction changes; each is read and written once.
 #[derive(Debug, Default)]
 pub(crate) struct ColumnEdits {

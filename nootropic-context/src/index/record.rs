@@ -7,6 +7,7 @@ use nootropic_core::{Chunk, ChunkId, Error, KeyRange, ReadTxn, Reference, Result
 
 use super::text::read_part;
 use crate::codec::{Decoded, Malformed, Reader, put_bytes, put_varint};
+use crate::lexical::words::definition_weight;
 use crate::syntax::Language;
 use crate::walk::{FileStamp, SkipReason};
 
@@ -296,7 +297,9 @@ impl Outline {
 
     /// The outline with no passage but that of chunk `id`, no symbol but the one it is named by, and no references;
     /// `None` if the number is not one of its chunks. An answer needs no more, and files may hold thousands.
-    fn decode_one(bytes: &[u8], id: u32) -> Decoded<Option<Self>> {
+    ///
+    /// A definition in the passage that `asked` takes goes before the one that names the passage.
+    fn decode_one(bytes: &[u8], id: u32, asked: &dyn Fn(&str) -> bool) -> Decoded<Option<Self>> {
         let mut r = Reader::new(bytes);
         let mut outline = Self::decode_head(&mut r)?;
         let Some(index) = id.checked_sub(outline.first_chunk) else { return Ok(None) };
@@ -310,16 +313,28 @@ impl Outline {
         }
         let Some(found) = outline.passages.first_mut() else { return Ok(None) };
         outline.first_chunk = id;
-        if let Some(wanted) = found.symbol {
-            let n = r.count(7)?;
-            for _ in 0..n.min(wanted as usize) {
-                skip_symbol(&mut r)?;
+        let within = found.span.start_byte..found.span.end_byte;
+        let (mut named, mut best) = (None, 0);
+        for i in 0..r.count(7)? as u32 {
+            let view = SymbolView::decode(&mut r)?;
+            if within.contains(&view.span.start_byte) {
+                let symbol = view.to_symbol()?;
+                let weight = definition_weight(symbol.kind);
+                if weight > best && asked(&symbol.name) {
+                    (named, best) = (Some(symbol), weight);
+                    continue;
+                }
             }
-            found.symbol = ((wanted as usize) < n).then_some(0);
-            if found.symbol.is_some() {
-                outline.symbols.push(symbol(&mut r)?);
+            if found.symbol == Some(i) && best == 0 {
+                named = Some(view.to_symbol()?);
+            }
+            // Definitions stand in the order they begin.
+            if view.span.start_byte >= within.end && found.symbol.is_none_or(|names_it| names_it <= i) {
+                break;
             }
         }
+        found.symbol = named.is_some().then_some(0);
+        outline.symbols.extend(named);
         Ok(Some(outline))
     }
 
@@ -346,13 +361,19 @@ impl Outline {
     }
 
     /// Chunk `id` of a file, and whether its path is lossy, without reading the rest of the file; `None` if the number
-    /// is not one of its chunks.
+    /// is not one of its chunks. It is named by the definition in it that `asked` takes, if there is one.
     ///
     /// # Errors
     /// As [`Outline::read`] and [`read_text`](super::read_text).
-    pub fn read_chunk(txn: &dyn ReadTxn, file: u32, id: u32) -> Result<Option<(Chunk, bool)>> {
+    pub fn read_chunk(
+        txn: &dyn ReadTxn,
+        file: u32,
+        id: u32,
+        asked: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<(Chunk, bool)>> {
         let key = file.to_be_bytes();
-        let one = Self::decode_one(Self::bytes(txn, &key)?, id).map_err(|e| Error::corrupt(OUTLINES, &key, e.0))?;
+        let one =
+            Self::decode_one(Self::bytes(txn, &key)?, id, asked).map_err(|e| Error::corrupt(OUTLINES, &key, e.0))?;
         let Some(outline) = one else { return Ok(None) };
         let Some(passage) = outline.passages.first() else { return Ok(None) };
         let text = read_part(txn, file, passage.span.bytes())?;
@@ -388,18 +409,32 @@ fn passage(r: &mut Reader<'_>) -> Decoded<Passage> {
 }
 
 fn symbol(r: &mut Reader<'_>) -> Decoded<Symbol> {
-    let name = r.str()?.to_owned();
-    let kind = SymbolKind::from_code(r.u8()?).ok_or(Malformed("unknown kind of symbol"))?;
-    let span = span(r)?;
-    Ok(Symbol { name, kind, span, container: r.opt_str()?.map(Cow::into_owned) })
+    SymbolView::decode(r)?.to_symbol()
 }
 
-fn skip_symbol(r: &mut Reader<'_>) -> Decoded<()> {
-    r.bytes()?; // name
-    r.u8()?; // kind
-    r.skip_varints(4)?; // span
-    r.bytes()?; // container
-    Ok(())
+/// A symbol as it is stored; of most nothing but the place is looked at.
+#[derive(Clone, Copy)]
+struct SymbolView<'a> {
+    name: &'a [u8],
+    kind: u8,
+    span: Span,
+    container: &'a [u8],
+}
+
+impl<'a> SymbolView<'a> {
+    fn decode(r: &mut Reader<'a>) -> Decoded<Self> {
+        Ok(Self { name: r.bytes()?, kind: r.u8()?, span: span(r)?, container: r.bytes()? })
+    }
+
+    fn to_symbol(self) -> Decoded<Symbol> {
+        let text = |bytes| std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed("text is not UTF-8"));
+        Ok(Symbol {
+            name: text(self.name)?,
+            kind: SymbolKind::from_code(self.kind).ok_or(Malformed("unknown kind of symbol"))?,
+            span: self.span,
+            container: (!self.container.is_empty()).then(|| text(self.container)).transpose()?,
+        })
+    }
 }
 
 fn reason(name: &str) -> Option<SkipReason> {
@@ -452,11 +487,11 @@ mod tests {
         let bytes = whole.encode();
         assert_eq!(Outline::decode(&bytes), Ok(whole.clone()));
         for id in 700..740 {
-            let one = Outline::decode_one(&bytes, id).unwrap().unwrap();
+            let one = Outline::decode_one(&bytes, id, &|_| false).unwrap().unwrap();
             assert_eq!(one.chunk(id, &text), whole.chunk(id, &text), "{id}");
         }
-        assert_eq!(Outline::decode_one(&bytes, 699), Ok(None));
-        assert_eq!(Outline::decode_one(&bytes, 740), Ok(None));
+        assert_eq!(Outline::decode_one(&bytes, 699, &|_| false), Ok(None));
+        assert_eq!(Outline::decode_one(&bytes, 740, &|_| false), Ok(None));
     }
 
     #[test]
@@ -465,7 +500,7 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Outline::decode(&bytes[..cut]).is_err(), "cut at {cut}");
             // Where the cut lies behind what is asked for there is nothing to find: the checksum is for that.
-            let _ = Outline::decode_one(&bytes[..cut], 720);
+            let _ = Outline::decode_one(&bytes[..cut], 720, &|_| true);
         }
     }
 }

@@ -240,13 +240,7 @@ impl<'a> Counter<'a> {
         self.name(&symbol.name, 2);
         if fold(&symbol.name, &mut self.scratch) {
             let id = intern(&mut self.words.terms, &mut self.term, TermKind::Definition, &self.scratch);
-            let weight = match symbol.kind {
-                SymbolKind::Field | SymbolKind::Variable | SymbolKind::Key | SymbolKind::Heading | SymbolKind::Impl => {
-                    1
-                }
-                SymbolKind::Method | SymbolKind::Constant => 2,
-                _ => 4,
-            };
+            let weight = definition_weight(symbol.kind);
             self.add(id, Field::Symbol, weight);
         }
     }
@@ -262,6 +256,15 @@ impl<'a> Counter<'a> {
             self.add(self.flat[i], Field::Symbol, level);
         }
         self.flat.truncate(start);
+    }
+}
+
+/// How much a definition of this kind is what someone means who asks for its name.
+pub(crate) fn definition_weight(kind: SymbolKind) -> u16 {
+    match kind {
+        SymbolKind::Field | SymbolKind::Variable | SymbolKind::Key | SymbolKind::Heading | SymbolKind::Impl => 1,
+        SymbolKind::Method | SymbolKind::Constant => 2,
+        _ => 4,
     }
 }
 

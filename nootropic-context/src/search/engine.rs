@@ -10,9 +10,10 @@ use super::filter::allowed;
 use super::query::Query;
 use super::rank::{Candidate, Ranker};
 use super::ranking::Ranking;
-use super::score::{Norms, Scorer, Scores};
+use super::score::{LiveSegment, Norms, Scorer, Scores};
 use crate::index::{Columns, Outline};
-use crate::lexical::{SegmentInfo, segments};
+use crate::lexical::words::TermKind;
+use crate::lexical::{fold, segments};
 use crate::vectors::VectorSearch;
 
 /// How many passages nearness speaks for.
@@ -65,7 +66,7 @@ struct View {
     snapshot: Snapshot,
     columns: Columns,
     norms: Norms,
-    segments: Vec<SegmentInfo>,
+    segments: Vec<LiveSegment>,
 }
 
 /// Searches one index. Cheap to share; concurrent searches do not wait for each other.
@@ -135,7 +136,7 @@ impl Engine {
             let view = self.view(txn, &Ranking::default())?;
             let mut out = Vec::with_capacity(chunks.len());
             for id in chunks {
-                if let Some((chunk, _)) = passage(txn, &view.columns, *id)? {
+                if let Some((chunk, _)) = passage(txn, &view.columns, *id, &|_| false)? {
                     out.push(chunk);
                 }
             }
@@ -150,7 +151,7 @@ impl Engine {
         }
         let columns = Columns::load(txn)?;
         let norms = Norms::of(&columns, ranking);
-        let (snapshot, segments) = (txn.snapshot(), segments(txn)?);
+        let (snapshot, segments) = (txn.snapshot(), LiveSegment::of(&segments(txn)?, &columns));
         let view = Arc::new(View { snapshot, segments, columns, norms });
         *held = Some(Arc::clone(&view));
         Ok(view)
@@ -170,8 +171,14 @@ fn find(
     let scorer = Scorer { txn, columns, norms: &view.norms, segments: &view.segments, ranking };
     scorer.score(query, scores)?;
     let allowed = allowed(&query.filters, &scorer)?;
+    let may_be_found = |id: ChunkId| {
+        columns.slot(id.0).is_some_and(|slot| {
+            let file = columns.file_of(slot);
+            file != u32::MAX && allowed.passes_file(file) && allowed.passes_slot(slot as u32)
+        })
+    };
     let neighbors = match near {
-        Some((vectors, vector)) => vectors.search(txn, vector, NEIGHBORS, Some(&|id| columns.is_live(id.0)))?,
+        Some((vectors, vector)) => vectors.search(txn, vector, NEIGHBORS, Some(&may_be_found))?,
         None => Vec::new(),
     };
     let mut ranked =
@@ -179,10 +186,11 @@ fn find(
             .rank(options.limit);
     order_ties(txn, columns, &mut ranked)?;
     ranked.truncate(options.limit);
+    let asked = |name: &str| is_asked(query, name);
     let mut hits = Vec::with_capacity(ranked.len());
     for candidate in &ranked {
         let id = ChunkId(columns.chunk(candidate.slot as usize));
-        if let Some((chunk, lossy_path)) = passage(txn, columns, id)? {
+        if let Some((chunk, lossy_path)) = passage(txn, columns, id, &asked)? {
             let signals = if options.explain { explain(&scorer, query, candidate)? } else { Vec::new() };
             hits.push(Hit { chunk, score: candidate.score, lossy_path, signals });
         }
@@ -190,9 +198,21 @@ fn find(
     Ok(hits)
 }
 
-fn passage(txn: &dyn ReadTxn, columns: &Columns, id: ChunkId) -> Result<Option<(Chunk, bool)>> {
+/// Whether the question asks for a definition of this name.
+fn is_asked(query: &Query, name: &str) -> bool {
+    let mut folded = Vec::new();
+    fold(name, &mut folded)
+        && query.terms.iter().any(|term| term.kind == TermKind::Definition && term.term[1..] == folded[..])
+}
+
+fn passage(
+    txn: &dyn ReadTxn,
+    columns: &Columns,
+    id: ChunkId,
+    asked: &dyn Fn(&str) -> bool,
+) -> Result<Option<(Chunk, bool)>> {
     match columns.slot(id.0).and_then(|slot| columns.head(slot)) {
-        Some(head) => Outline::read_chunk(txn, head.file, id.0),
+        Some(head) => Outline::read_chunk(txn, head.file, id.0, asked),
         None => Ok(None),
     }
 }

@@ -32,9 +32,9 @@ pub(crate) fn explain(scorer: &Scorer<'_>, query: &Query, candidate: &Candidate)
             continue;
         }
         let weight = term.weight * scorer.kind_weight(term.kind) * scorer.idf(&lists)?;
-        for (first, list) in lists {
+        for (segment, list) in lists {
             posting::decode(list, |p| {
-                if first.wrapping_add(p.chunk) == chunk {
+                if segment.first.wrapping_add(p.chunk) == chunk {
                     let kind = match term.kind {
                         TermKind::Word => "word",
                         TermKind::Identifier => "identifier",
@@ -55,6 +55,7 @@ pub(crate) fn explain(scorer: &Scorer<'_>, query: &Query, candidate: &Candidate)
     }
     let class = scorer.columns.head(candidate.slot as usize).map_or(crate::index::PathClass::Source, |h| h.class);
     signals.push(times(&format!("prior {}", class.as_str()), candidate.prior));
+    signals.push(times("length", candidate.length));
     signals.push(times("repeat", candidate.repeat));
     Ok(signals)
 }

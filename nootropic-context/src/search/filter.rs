@@ -6,7 +6,7 @@ use ignore::overrides::OverrideBuilder;
 use nootropic_core::{Error, KeyRange, Result};
 use rustc_hash::FxHashSet;
 
-use super::query::Filters;
+use super::query::{Filters, last_name};
 use super::rank::Allowed;
 use super::score::Scorer;
 use crate::index::{FILES, FileRecord};
@@ -70,16 +70,16 @@ fn slots(filters: &Filters, scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
     let mut slots = FxHashSet::default();
     let mut folded = Vec::new();
     for name in &filters.symbols {
-        // Only the last name of `Environment.commit` is a term.
-        let bare = name.rsplit(['.', ':', '#']).next().unwrap_or(name);
-        if !fold(bare, &mut folded) {
+        if !fold(last_name(name), &mut folded) {
             continue;
         }
         let mut term = vec![TermKind::Definition as u8];
         term.extend_from_slice(&folded);
-        for (first, list) in scorer.lists(&term)? {
-            posting::decode(list, |p| slots.extend(scorer.columns.slot(first.wrapping_add(p.chunk)).map(|s| s as u32)))
-                .map_err(|e| Error::corrupt(POSTINGS, &term, e.0))?;
+        for (segment, list) in scorer.lists(&term)? {
+            posting::decode(list, |p| {
+                slots.extend(scorer.columns.slot(segment.first.wrapping_add(p.chunk)).map(|s| s as u32))
+            })
+            .map_err(|e| Error::corrupt(POSTINGS, &term, e.0))?;
         }
     }
     Ok(slots)

@@ -74,6 +74,10 @@ impl Query {
         let class = classify(&words);
         let mut builder = Terms::default();
         builder.gather(&words, class);
+        // `symbol:` lets passages through; where the name is what they are about, they come first.
+        for name in &filters.symbols {
+            builder.definition(name);
+        }
         let wants = wanted_classes(&words);
         Self {
             text: text.to_owned(),
@@ -85,6 +89,11 @@ impl Query {
             wants,
         }
     }
+}
+
+/// Only the last name of `Environment.commit` is a term.
+pub(crate) fn last_name(name: &str) -> &str {
+    name.rsplit(['.', ':', '#']).next().unwrap_or(name)
 }
 
 fn split_filters(text: &str) -> (String, Filters) {
@@ -204,6 +213,13 @@ impl Terms {
                 self.push(TermKind::Identifier, &buffer, 1.0, first);
             }
             self.push(TermKind::Definition, &buffer, if code { 3.0 } else { 1.0 }, first);
+        }
+    }
+
+    fn definition(&mut self, name: &str) {
+        let mut buffer = Vec::new();
+        if fold(last_name(name), &mut buffer) {
+            self.push(TermKind::Definition, &buffer, 3.0, self.word_count.saturating_sub(1));
         }
     }
 

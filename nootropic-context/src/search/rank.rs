@@ -24,6 +24,7 @@ pub(crate) struct Candidate {
     pub(crate) nearness: f32,
     /// Factors.
     pub(crate) prior: f32,
+    pub(crate) length: f32,
     pub(crate) coverage: f32,
     pub(crate) repeat: f32,
 }
@@ -38,11 +39,11 @@ pub(crate) struct Allowed {
 }
 
 impl Allowed {
-    fn passes_file(&self, file: u32) -> bool {
+    pub(crate) fn passes_file(&self, file: u32) -> bool {
         self.files.as_ref().is_none_or(|files| files.contains(&file))
     }
 
-    fn passes_slot(&self, slot: u32) -> bool {
+    pub(crate) fn passes_slot(&self, slot: u32) -> bool {
         self.slots.as_ref().is_none_or(|slots| slots.contains(&slot))
     }
 }
@@ -72,6 +73,7 @@ pub(crate) struct Ranker<'a> {
 #[derive(Clone, Copy)]
 struct Factors {
     prior: f32,
+    length: f32,
     coverage: f32,
 }
 
@@ -84,7 +86,7 @@ struct Best {
 
 impl Best {
     fn new(keep: usize) -> Self {
-        Self { keep, floor: f32::NEG_INFINITY, found: Vec::with_capacity(2 * keep) }
+        Self { keep, floor: f32::NEG_INFINITY, found: Vec::new() }
     }
 
     #[inline]
@@ -112,6 +114,8 @@ impl Ranker<'_> {
     /// The best `limit` passages, best first, and a few more that the last one is equal to: which of them comes first is
     /// for the caller to say, who knows their paths.
     pub(crate) fn rank(&self, limit: usize) -> Vec<Candidate> {
+        // No more can be found than there are passages, whatever was asked for.
+        let limit = limit.min(self.columns.slots());
         let mut candidates = self.best((limit * 20).max(200));
         candidates.sort_unstable_by(better);
         self.hold_back_repeats(&mut candidates);
@@ -136,14 +140,14 @@ impl Ranker<'_> {
             if !found || !self.allowed.passes_file(file as u32) {
                 continue;
             }
-            let prior = self.prior(file);
-            let bound = (self.scores.tops[file] + self.ranking.file * self.scores.files[file]) * prior;
+            let (prior, length) = (self.prior(file), self.norms.size(file));
+            let bound = (self.scores.tops[file] + self.ranking.file * self.scores.files[file]) * prior * length;
             if bound * BOUND_SLACK < best.floor && near_here.is_empty() {
                 continue;
             }
             let held = self.scores.words[file];
             let coverage = *coverages.entry(held).or_insert_with(|| self.coverage(held));
-            let factors = Factors { prior, coverage };
+            let factors = Factors { prior, length, coverage };
             for slot in slots {
                 let nearness = near_here.iter().find(|(near, _)| *near == slot).map(|(_, score)| *score);
                 let wanted = if only_filters {
@@ -163,8 +167,7 @@ impl Ranker<'_> {
 
     fn prior(&self, file: usize) -> f32 {
         let class = self.columns.files()[file].class;
-        let prior = if self.query.wants.contains(&class) { 1.0 } else { self.ranking.prior(class) };
-        prior * self.norms.size(file)
+        if self.query.wants.contains(&class) { 1.0 } else { self.ranking.prior(class) }
     }
 
     fn coverage(&self, held: u32) -> f32 {
@@ -173,11 +176,11 @@ impl Ranker<'_> {
 
     #[inline]
     fn candidate(&self, slot: u32, file: u32, factors: Factors, nearness: f32) -> Candidate {
-        let Factors { prior, coverage } = factors;
+        let Factors { prior, length, coverage } = factors;
         let passage = self.scores.chunks[slot as usize];
         let of_file = self.ranking.file * self.scores.files[file as usize];
-        let score = ((passage + of_file) * coverage + nearness) * prior;
-        Candidate { slot, file, score, passage, of_file, nearness, prior, coverage, repeat: 1.0 }
+        let score = ((passage + of_file) * coverage + nearness) * prior * length;
+        Candidate { slot, file, score, passage, of_file, nearness, prior, length, coverage, repeat: 1.0 }
     }
 
     /// Neighbours in order of slots, in the units of the lexical score: the nearest counts as much as the best match.

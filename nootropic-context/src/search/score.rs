@@ -105,12 +105,41 @@ impl Norms {
     }
 }
 
+/// A segment with something to find in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LiveSegment {
+    id: u32,
+    pub(crate) first: u32,
+    /// The share of its passages that were not removed since it was written; its lists still hold the others.
+    live: f32,
+}
+
+impl LiveSegment {
+    pub(crate) fn of(segments: &[SegmentInfo], columns: &Columns) -> Vec<Self> {
+        let mut live = vec![0u32; segments.len()];
+        for (chunk, _) in columns.live() {
+            let at = segments.partition_point(|segment| segment.end <= chunk);
+            if let Some(count) = live.get_mut(at) {
+                *count += 1;
+            }
+        }
+        let share = |live: u32, dead: u32| f64::from(live) / (f64::from(live) + f64::from(dead));
+        let of = |(segment, live): (&SegmentInfo, u32)| {
+            (live > 0).then(|| Self { id: segment.id, first: segment.first, live: share(live, segment.dead) as f32 })
+        };
+        segments.iter().zip(live).filter_map(of).collect()
+    }
+}
+
+/// A posting list, and the segment it stands in.
+pub(crate) type List<'t> = (LiveSegment, &'t [u8]);
+
 /// Everything scoring reads.
 pub(crate) struct Scorer<'a> {
     pub(crate) txn: &'a dyn ReadTxn,
     pub(crate) columns: &'a Columns,
     pub(crate) norms: &'a Norms,
-    pub(crate) segments: &'a [SegmentInfo],
+    pub(crate) segments: &'a [LiveSegment],
     pub(crate) ranking: &'a Ranking,
 }
 
@@ -125,8 +154,8 @@ impl Scorer<'_> {
         Ok(())
     }
 
-    /// The lists of a term, with the first chunk of their segment.
-    pub(crate) fn lists(&self, term: &[u8]) -> Result<Vec<(u32, &[u8])>> {
+    /// The lists of a term.
+    pub(crate) fn lists(&self, term: &[u8]) -> Result<Vec<List<'_>>> {
         let mut key = Vec::with_capacity(4 + term.len());
         let mut lists = Vec::with_capacity(self.segments.len());
         for segment in self.segments {
@@ -134,17 +163,19 @@ impl Scorer<'_> {
             key.extend_from_slice(&segment.id.to_be_bytes());
             key.extend_from_slice(term);
             if let Some(list) = self.txn.get(POSTINGS, &key)? {
-                lists.push((segment.first, list));
+                lists.push((*segment, list));
             }
         }
         Ok(lists)
     }
 
-    /// How rare a term is among passages: `ln(1 + (N - n + ½) / (n + ½))`.
-    pub(crate) fn idf(&self, lists: &[(u32, &[u8])]) -> Result<f32> {
+    /// How rare a term is among passages: `ln(1 + (N - n + ½) / (n + ½))`. A list of a segment that lost passages is taken
+    /// to have lost as large a part.
+    pub(crate) fn idf(&self, lists: &[List<'_>]) -> Result<f32> {
         let mut n = 0.0;
-        for (_, list) in lists {
-            n += posting::count(list).map_err(|e| Error::corrupt(POSTINGS, &[], e.0))? as f32;
+        for (segment, list) in lists {
+            let count = posting::count(list).map_err(|e| Error::corrupt(POSTINGS, &[], e.0))?;
+            n += count as f32 * segment.live;
         }
         Ok(rarity(n, self.norms.n_chunks))
     }
@@ -185,7 +216,7 @@ impl Scorer<'_> {
         if let (TermKind::Word, Some(of_word)) = (term.kind, scores.word_idf.get_mut(term.word)) {
             *of_word = idf;
         }
-        lists.iter().try_for_each(|(first, list)| self.score_list(term, *first, list, weight, scores))
+        lists.iter().try_for_each(|(segment, list)| self.score_list(term, segment.first, list, weight, scores))
     }
 
     /// Scores one list; the passages of a file stand together in it.

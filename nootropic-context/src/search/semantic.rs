@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use nootropic_core::{ChunkId, EmbedRole, Embedder, Embedding, Error, Result, Store, StoreExt};
 
 use super::engine::{Answer, Engine, SearchOptions};
-use crate::index::{Cancel, Columns, Outline, read_text};
+use crate::index::{Cancel, ChunkHead, Columns, Outline, read_text};
 #[cfg(feature = "arroy")]
 use crate::vectors::Rebuild;
 use crate::vectors::{VectorSearch, VectorTable};
@@ -99,9 +99,13 @@ impl Semantic {
                 texts.iter().zip(&vectors).map(|((id, _), vector)| (*id, vector.as_slice())).collect();
             self.store.write_with(|txn| {
                 // Passages that were removed meanwhile must not come back as vectors.
-                let live = Columns::load(txn)?;
-                let rows: Vec<_> = rows.iter().copied().filter(|(id, _)| live.is_live(id.0)).collect();
-                Ok(self.vectors.table().put(txn, &rows)?)
+                let mut live = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    if ChunkHead::read(txn, row.0.0)?.is_some() {
+                        live.push(*row);
+                    }
+                }
+                Ok(self.vectors.table().put(txn, &live)?)
             })?;
             done += batch.len() as u64;
             on_progress(done, missing.len() as u64);
@@ -137,11 +141,10 @@ impl Semantic {
 /// What an embedder reads of each passage: where it stands, then its text.
 fn passages(store: &dyn Store, chunks: &[ChunkId]) -> Result<Vec<(ChunkId, String)>> {
     store.read_with(|txn| {
-        let columns = Columns::load(txn)?;
         let mut out = Vec::with_capacity(chunks.len());
         let mut held: Option<(u32, Outline, String)> = None;
         for id in chunks {
-            let Some(head) = columns.slot(id.0).and_then(|slot| columns.head(slot)) else { continue };
+            let Some(head) = ChunkHead::read(txn, id.0)? else { continue };
             if held.as_ref().is_none_or(|(file, ..)| *file != head.file) {
                 held = Some((head.file, Outline::read(txn, head.file)?, read_text(txn, head.file)?));
             }
