@@ -1,6 +1,6 @@
 //! Retrieval quality: NDCG@10 over annotated repositories.
 //!
-//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--set name=value] [--tune | --cross-validate FOLDS]`
+//! `cargo bench -p nootropic-context --bench retrieval -- --checkouts DIR [--whole-repo] [--worst N] [--repos a,b] [--plain] [--set name=value] [--tune | --cross-validate FOLDS]`
 //!
 //! Where the data comes from and how to get the checkouts: `benches/retrieval/README.md`.
 
@@ -113,6 +113,7 @@ fn arguments() -> Result<Arguments, Problem> {
             "--checkouts" => out.checkouts = value()?.into(),
             "--whole-repo" => out.whole = true,
             "--worst" => out.worst = value()?.parse()?,
+            "--plain" => out.ranking = plain(),
             "--tune" => out.tune = true,
             "--cross-validate" => out.cross_validate = Some(value()?.parse()?),
             "--repos" => out.only = Some(value()?),
