@@ -192,6 +192,12 @@ impl<'w> Walk<'w> {
         }
         let tree = self.reparse.parse((bare.bytes)(seen)?, self.lines)?;
         if (bare.fits)(&tree, self.table) {
+            // A line that only opens what is around belongs to what comes first.
+            let row = seen.node.start_position().row;
+            let line = self.lines.line(row as u32).trim();
+            if line.ends_with('{') && !line.starts_with('}') {
+                self.outline.lead(row, row);
+            }
             return Some(tree);
         }
         // They all stand before what is still to come of the tokens around.

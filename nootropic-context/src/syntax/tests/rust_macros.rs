@@ -177,6 +177,16 @@ fn passages_are_cut_at_the_items_of_a_macro() {
 }
 
 #[test]
+fn the_line_that_opens_a_macro_stays_with_its_first_item() {
+    let function = |name: &str| format!("/// Says what.\nfn {name}() {{\n{}}}\n", "    work();\n".repeat(20));
+    let text = format!("{}\ncfg_net! {{\n{}}}\n", function("one"), function("two"));
+    let parsed = parse("a.rs", &text, &ChunkOptions::default());
+    check_pieces(&text, &parsed, &ChunkOptions::default());
+    let lines: Vec<_> = parsed.pieces.iter().map(|piece| (piece.span.start_line, piece.span.end_line)).collect();
+    assert_eq!(lines, [(1, 23), (25, 49)]);
+}
+
+#[test]
 fn items_in_a_macro_whatever_ends_the_lines() {
     let text = "cfg_net! {\n    /// Doc.\n    pub struct Stream {\n        io: u8,\n    }\n}\nfn after() {}\n";
     let places = |text: &str| -> Vec<(u32, u32)> {
