@@ -19,7 +19,7 @@ pub const FILES: Table = Table::new("files");
 pub const OUTLINES: Table = Table::new("outlines");
 
 /// Counts up whenever words, passages or records are made differently, so that an index of another make is rebuilt.
-pub const INDEX_VERSION: u32 = 1;
+pub const INDEX_VERSION: u32 = 2;
 
 const META_KEY: &[u8] = b"meta";
 

@@ -8,7 +8,8 @@ use tree_sitter::{Node, Tree, TreeCursor};
 
 use super::lines::{Lines, is_blank};
 use super::outline::{Hold, Outline, is_container};
-use super::spec::{Find, Named, Role, Seen, Table};
+use super::reparse::Reparse;
+use super::spec::{Bare, Find, Loose, MAX_NAME, Named, Role, Seen, Table};
 
 /// Most definitions taken from a file.
 const MAX_SYMBOLS: usize = 16_384;
@@ -20,6 +21,8 @@ const MAX_KEY_DEPTH: usize = 2;
 const MAX_REFERENCES: usize = 4_096;
 /// Most uses looked at.
 const MAX_USES: usize = 65_536;
+/// Most trees inside each other, of what was parsed again.
+const MAX_INNER: usize = 8;
 /// The longest path of enclosing definitions, in bytes.
 const MAX_CONTAINER: usize = 400;
 
@@ -31,25 +34,17 @@ pub(super) struct Extract {
     pub(super) comments: Vec<Range<u32>>,
 }
 
-/// Walks a tree of the text of `lines`.
-pub(super) fn extract(tree: &Tree, table: &Table, lines: &Lines<'_>, outline: &mut Outline) -> Extract {
-    let mut walk = Walk::new(table, lines, outline);
-    let mut cursor = tree.walk();
-    let mut above: Vec<Node<'_>> = Vec::new();
-    loop {
-        let node = cursor.node();
-        walk.enter(node, &above, &cursor);
-        if cursor.goto_first_child() {
-            above.push(node);
-            continue;
-        }
-        while !cursor.goto_next_sibling() {
-            if !cursor.goto_parent() {
-                return walk.finish();
-            }
-            above.pop();
-        }
-    }
+/// Walks a tree of the text of `lines`, and those of its parts that are worth parsing again.
+pub(super) fn extract(
+    tree: &Tree,
+    table: &Table,
+    lines: &Lines<'_>,
+    reparse: Reparse<'_>,
+    outline: &mut Outline,
+) -> Extract {
+    let mut walk = Walk::new(table, lines, reparse, outline);
+    walk.walk(tree);
+    walk.finish()
 }
 
 /// A definition the walk is inside of.
@@ -65,6 +60,13 @@ struct Walk<'w> {
     table: &'w Table,
     lines: &'w Lines<'w>,
     text: &'w str,
+    reparse: Reparse<'w>,
+    /// How many trees the walk is inside of, but for the first, and how deep the root of the last stands.
+    inner: usize,
+    base: usize,
+    /// Definitions among bare tokens that the walk comes to next, last first, and where the last it came to ends.
+    loose: Vec<Loose>,
+    loose_end: usize,
     outline: &'w mut Outline,
     found: Extract,
     /// Heading level of each symbol that is one.
@@ -81,11 +83,16 @@ struct Walk<'w> {
 }
 
 impl<'w> Walk<'w> {
-    fn new(table: &'w Table, lines: &'w Lines<'w>, outline: &'w mut Outline) -> Self {
+    fn new(table: &'w Table, lines: &'w Lines<'w>, reparse: Reparse<'w>, outline: &'w mut Outline) -> Self {
         Self {
             table,
             lines,
             text: lines.text(),
+            reparse,
+            inner: 0,
+            base: 0,
+            loose: Vec::new(),
+            loose_end: 0,
             outline,
             found: Extract::default(),
             levels: Vec::new(),
@@ -99,16 +106,55 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn enter<'t>(&mut self, node: Node<'t>, above: &[Node<'t>], cursor: &TreeCursor<'t>)
+    fn walk<'t>(&mut self, tree: &'t Tree)
     where
         'w: 't,
     {
-        let depth = above.len();
+        let mut cursor = tree.walk();
+        let mut above: Vec<Node<'t>> = Vec::new();
+        loop {
+            let node = cursor.node();
+            // An inner root holds what the node around it holds.
+            let inner = if self.inner > 0 && above.is_empty() { None } else { self.enter(node, &above, &cursor) };
+            if let Some(inner) = inner {
+                self.walk_inner(&inner, self.base + above.len());
+            } else if cursor.goto_first_child() {
+                above.push(node);
+                continue;
+            }
+            while !cursor.goto_next_sibling() {
+                if !cursor.goto_parent() {
+                    return;
+                }
+                above.pop();
+            }
+        }
+    }
+
+    /// Walks what a node of so much depth was parsed as, in place of its children.
+    fn walk_inner(&mut self, tree: &Tree, depth: usize) {
+        let (base, scope) = (self.base, self.scope.take());
+        self.inner += 1;
+        self.base = depth + 1;
+        self.walk(tree);
+        self.inner -= 1;
+        (self.base, self.scope) = (base, scope);
+    }
+
+    /// Takes out what a node says; if its bare tokens are source, what they were parsed as.
+    fn enter<'t>(&mut self, node: Node<'t>, above: &[Node<'t>], cursor: &TreeCursor<'t>) -> Option<Tree>
+    where
+        'w: 't,
+    {
+        let depth = self.base + above.len();
         while self.open.last().is_some_and(|open| open.depth >= depth) {
             self.close();
         }
         if self.scope.is_some_and(|scope| scope >= depth) {
             self.scope = None;
+        }
+        while let Some(loose) = self.loose.pop_if(|loose| loose.lead <= node.start_byte()) {
+            self.push_loose(loose);
         }
         let role = self.table.role(node.kind_id());
         let (first, end) = (node.start_position().row, node.end_position());
@@ -118,7 +164,7 @@ impl<'w> Walk<'w> {
             if last > first {
                 self.hold(node, first, last, role);
             }
-            return;
+            return None;
         }
         let seen = Seen { node, above, text: self.text, table: self.table };
         let held = self.find(&seen, role, depth, first, last);
@@ -131,7 +177,56 @@ impl<'w> Walk<'w> {
         if let Some(doc) = role.doc.and_then(|find| find(&seen)) {
             self.push_comment(doc);
         }
-        self.note_uses(node, role, depth, cursor);
+        let inner = role.bare.and_then(|bare| self.parse_again(bare, &seen));
+        if inner.is_none() {
+            self.note_uses(node, role, depth, cursor);
+        }
+        inner
+    }
+
+    /// What bare tokens were parsed as. What they define though they are no source is kept until the walk comes to it.
+    fn parse_again(&mut self, bare: Bare, seen: &Seen<'_, '_>) -> Option<Tree> {
+        // What is in a function is not outlined, and what is in a loose definition was looked through.
+        if self.functions > 0 || self.inner >= MAX_INNER || seen.node.start_byte() < self.loose_end {
+            return None;
+        }
+        let tree = self.reparse.parse((bare.bytes)(seen)?, self.lines)?;
+        if (bare.fits)(&tree, self.table) {
+            // A line that only opens what is around belongs to what comes first.
+            let row = seen.node.start_position().row;
+            let line = self.lines.line(row as u32).trim();
+            if line.ends_with('{') && !line.starts_with('}') {
+                self.outline.lead(row, row);
+            }
+            return Some(tree);
+        }
+        // They all stand before what is still to come of the tokens around.
+        self.loose.extend((bare.loose)(seen).into_iter().rev());
+        None
+    }
+
+    fn push_loose(&mut self, loose: Loose) {
+        self.loose_end = self.loose_end.max(loose.bytes.end);
+        let name = self.text.get(loose.name.clone()).unwrap_or_default();
+        if self.found.symbols.len() >= MAX_SYMBOLS || name.len() > MAX_NAME {
+            return;
+        }
+        let span = self.lines.span_of_bytes(loose.bytes);
+        let (first, last) = (span.start_line as usize - 1, span.end_line as usize - 1);
+        let lead = self.lines.row_of(loose.lead as u32) as usize;
+        if lead < first {
+            self.outline.lead(lead, first - 1);
+        }
+        let kind = self.kind_here(loose.kind);
+        self.outline.define(first, last, kind);
+        self.defined.insert(loose.name.start as u32);
+        let before = self.path.len();
+        if let Some(owner) = loose.owner.and_then(|owner| self.text.get(owner)) {
+            self.extend_path(owner);
+        }
+        let container = (!self.path.is_empty()).then(|| self.path.clone());
+        self.path.truncate(before);
+        self.found.symbols.push(Symbol { name: name.to_owned(), kind, span, container });
     }
 
     fn hold(&mut self, node: Node<'_>, first: usize, last: usize, role: &Role) {
@@ -170,13 +265,7 @@ impl<'w> Walk<'w> {
             Some(Find::Named(field, kind)) => seen.field(field).and_then(|node| Named::new(seen, node, kind)),
         };
         let Some(mut named) = named else { return false };
-        let inside = self.open.last().map(|open| open.kind);
-        let in_type = inside.is_some_and(|kind| is_container(kind) && kind != SymbolKind::Module);
-        named.kind = match named.kind {
-            SymbolKind::Function if in_type => SymbolKind::Method,
-            SymbolKind::Variable if in_type => SymbolKind::Field,
-            kind => kind,
-        };
+        named.kind = self.kind_here(named.kind);
         let local = matches!(named.kind, SymbolKind::Constant | SymbolKind::Variable | SymbolKind::Field);
         if local && self.functions > 0 || self.found.symbols.len() >= MAX_SYMBOLS {
             return false;
@@ -191,6 +280,17 @@ impl<'w> Walk<'w> {
         self.defined.insert(named.at as u32);
         self.push_symbol(seen, &named, depth);
         true
+    }
+
+    /// What a definition is where the walk is.
+    fn kind_here(&self, kind: SymbolKind) -> SymbolKind {
+        let inside = self.open.last().map(|open| open.kind);
+        let in_type = inside.is_some_and(|kind| is_container(kind) && kind != SymbolKind::Module);
+        match kind {
+            SymbolKind::Function if in_type => SymbolKind::Method,
+            SymbolKind::Variable if in_type => SymbolKind::Field,
+            kind => kind,
+        }
     }
 
     fn push_symbol(&mut self, seen: &Seen<'_, '_>, named: &Named<'_>, depth: usize) {
@@ -309,7 +409,7 @@ fn is_clause_of(symbol: &Symbol, above: &Symbol) -> bool {
 
 /// Whether a use is worth keeping: a word of more than punctuation and of a sane length.
 fn is_name(name: &str) -> bool {
-    (2..=super::spec::MAX_NAME).contains(&name.len())
+    (2..=MAX_NAME).contains(&name.len())
         && name.chars().all(|c| !c.is_whitespace() && !matches!(c, '(' | ')' | '{' | '}' | '"' | '\'' | ';' | ','))
         && name.contains(|c: char| c.is_alphabetic())
 }

@@ -22,6 +22,8 @@ mod macros;
 #[cfg(feature = "languages")]
 mod parser;
 #[cfg(feature = "languages")]
+mod reparse;
+#[cfg(feature = "languages")]
 mod spec;
 
 #[cfg(test)]
@@ -31,6 +33,8 @@ mod tests;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
+#[cfg(feature = "languages")]
+use std::time::Instant;
 
 use nootropic_core::{Reference, Span, Symbol};
 
@@ -140,12 +144,14 @@ fn parse_as(language: Language, lines: &Lines<'_>, options: &ChunkOptions) -> Pa
         Language::C | Language::Cpp => macros::hide(text),
         _ => Cow::Borrowed(text),
     };
-    let Some(tree) = small.then(|| parser::parse(language, &seen, options.max_parse_time)).flatten() else {
+    let begun = Instant::now();
+    let Some(tree) = small.then(|| parser::parse(language, &seen, None, options.max_parse_time)).flatten() else {
         return Parsed { truncated_parse: true, ..parse_as_text(lines, options) };
     };
+    let reparse = reparse::Reparse::new(language, &seen, begun, options.max_parse_time);
     let mut outline = Outline::new(lines.len(), true);
     let extract::Extract { symbols, references, comments } =
-        extract::extract(&tree, parser::table(language), lines, &mut outline);
+        extract::extract(&tree, parser::table(language), lines, reparse, &mut outline);
     let pieces = pieces::pieces(lines, &outline, &symbols, options);
     Parsed { language: None, pieces, symbols, references, comments, truncated_parse: false }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
+use tree_sitter::{ParseOptions, ParseState, Parser, Range, Tree};
 
 use super::grammars::grammar;
 use super::{Language, spec::Table};
@@ -33,12 +33,13 @@ pub(super) fn table(language: Language) -> &'static Table {
 /// How much of a text the parser is given at a time.
 const CHUNK: usize = 4 * 1024;
 
-/// The tree of a text; `None` if it takes longer than `limit`. The root may end one byte after the text.
+/// The tree of a text, or of a part of it with every node where it stands in the whole; `None` if it takes longer than
+/// `limit`. The root may end one byte after the text.
 ///
 /// The parser itself asks about the time only between tokens, and on some texts looks over the whole rest for each
 /// character before it has the next token. So the text is given in chunks, and ends for the parser when time is up. It
 /// always ends in a line break, since a scanner may look for one for ever (tree-sitter-kotlin-ng 1.1.0 does, after `@`).
-pub(super) fn parse(language: Language, text: &str, limit: Duration) -> Option<Tree> {
+pub(super) fn parse(language: Language, text: &str, part: Option<Range>, limit: Duration) -> Option<Tree> {
     PARSERS.with_borrow_mut(|parsers| {
         let slot = parsers.get_mut(usize::from(language.code()))?;
         if slot.is_none() {
@@ -47,6 +48,7 @@ pub(super) fn parse(language: Language, text: &str, limit: Duration) -> Option<T
             *slot = Some(parser);
         }
         let parser = slot.as_mut()?;
+        parser.set_included_ranges(part.as_slice()).ok()?;
         let begun = Instant::now();
         // Where the text ends because time was up.
         let cut = Cell::new(None);

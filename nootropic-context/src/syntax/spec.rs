@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU16;
+use std::ops::Range;
 
 use nootropic_core::SymbolKind;
-use tree_sitter::{Language, Node};
+use tree_sitter::{Language, Node, Tree};
 
 /// The longest name kept, in bytes.
 pub(super) const MAX_NAME: usize = 200;
@@ -39,6 +40,8 @@ pub(super) struct Spec {
     pub(super) docs: &'static [(&'static str, FindDoc)],
     /// Names that are keywords in all but grammar.
     pub(super) keywords: &'static [&'static str],
+    /// Nodes of bare tokens that may be source of the same language.
+    pub(super) bare: &'static [(&'static str, Bare)],
     /// Whether a function is written as several clauses that follow each other.
     pub(super) clauses: bool,
 }
@@ -57,6 +60,7 @@ impl Spec {
         leads: &[],
         docs: &[],
         keywords: &[],
+        bare: &[],
         clauses: false,
     };
 }
@@ -71,6 +75,7 @@ impl Spec {
         kinds.extend(self.uses.iter().chain(self.tails).map(|(kind, _)| kind));
         kinds.extend(self.field_scopes.iter().map(|(kind, _)| kind));
         kinds.extend(self.docs.iter().map(|(kind, _)| kind));
+        kinds.extend(self.bare.iter().map(|(kind, _)| kind));
         kinds
     }
 
@@ -106,7 +111,30 @@ pub(super) enum Find {
 }
 
 /// Finds the bytes of documentation.
-pub(super) type FindDoc = fn(&Seen<'_, '_>) -> Option<std::ops::Range<usize>>;
+pub(super) type FindDoc = fn(&Seen<'_, '_>) -> Option<Range<usize>>;
+
+/// Tokens that the grammar gives no structure, though they may be source of the same language: what a macro is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bare {
+    /// The bytes that are worth parsing again; `None` if this node's are not.
+    pub(super) bytes: fn(&Seen<'_, '_>) -> Option<Range<usize>>,
+    /// Whether what they were parsed as can be what they are.
+    pub(super) fits: fn(&Tree, &Table) -> bool,
+    /// What they define all the same if it cannot, in the order of `lead`.
+    pub(super) loose: fn(&Seen<'_, '_>) -> Vec<Loose>,
+}
+
+/// A definition among bare tokens, in bytes of the text.
+#[derive(Debug, Clone)]
+pub(super) struct Loose {
+    pub(super) name: Range<usize>,
+    pub(super) kind: SymbolKind,
+    pub(super) bytes: Range<usize>,
+    /// Where the attributes above it begin; where it begins if there are none.
+    pub(super) lead: usize,
+    /// Name of the definition around it.
+    pub(super) owner: Option<Range<usize>>,
+}
 
 /// A definition whose name stands in a field.
 pub(super) const fn named(nodes: &'static [&'static str], field: &'static str, kind: SymbolKind) -> Definition {
@@ -233,6 +261,7 @@ pub(super) struct Role {
     pub(super) comment: bool,
     pub(super) lead: bool,
     pub(super) doc: Option<FindDoc>,
+    pub(super) bare: Option<Bare>,
     tail: Option<Step>,
     /// Whether nothing above is said, so that most nodes are passed with one test.
     pub(super) plain: bool,
@@ -316,6 +345,7 @@ impl Table {
         spec.leads.iter().for_each(|kind| roles.entry(kind).or_default().lead = true);
         spec.tails.iter().for_each(|&(kind, at)| roles.entry(kind).or_default().tail = Step::new(language, at));
         spec.docs.iter().for_each(|&(kind, find)| roles.entry(kind).or_default().doc = Some(find));
+        spec.bare.iter().for_each(|&(kind, bare)| roles.entry(kind).or_default().bare = Some(bare));
         roles
     }
 

@@ -5,6 +5,8 @@ mod detection;
 #[cfg(feature = "languages")]
 mod hostile;
 #[cfg(feature = "languages")]
+mod rust_macros;
+#[cfg(feature = "languages")]
 mod symbols;
 
 use super::*;

@@ -142,6 +142,43 @@ fn torn_samples() {
     }
 }
 
+/// What macros are given is parsed again: never more often than the text bears.
+#[test]
+fn macros_in_macros_for_ever() {
+    let nested = |open: &str, close: &str, times: usize| format!("{}{}", open.repeat(times), close.repeat(times));
+    for (open, close) in [
+        ("a! {", "}"),
+        ("a! { fn f() {} ", "}"),
+        ("a! { struct A: u8 { const B = 1; } ", "}"),
+        ("a! { mod a { ", "} }"),
+        ("a! { fn f( ", "}"),
+        ("a! { { fn ", "} }"),
+        ("a! { fn f() {} let a = 1; ", "}"),
+    ] {
+        survive_as("a.rs", &nested(open, close, 10_000));
+        survive_as("a.rs", &open.repeat(10_000));
+        survive_as("a.rs", &nested(open, close, 10).repeat(1_000));
+        survive_as("a.rs", &nested(open, close, 1).repeat(10_000));
+    }
+    for inside in ["fn f() {}", "struct A: u8 {}", "}", "\"", "r#\"", "/*", "// é", "fn é\0", "$", "#", "'"] {
+        survive_as("a.rs", &format!("a! {{ fn g() {{}} {inside} }}\nfn h() {{}}\n").repeat(50));
+    }
+}
+
+/// However much is nested, the first parse and what may follow it end in a time that grows with the text.
+#[test]
+fn only_so_much_is_parsed_again() {
+    let options = ChunkOptions { max_parse_time: Duration::from_secs(600), ..ChunkOptions::default() };
+    let text = format!("{}{}", "a! { fn f() {} ".repeat(2_000), "}".repeat(2_000));
+    let parsed = parse("a.rs", &text, &options);
+    check_pieces(&text, &parsed, &options);
+    assert!((1..=8).contains(&parsed.symbols.len()), "{}", parsed.symbols.len());
+    let text = "a! { fn f() {} }\n".repeat(2_000);
+    let parsed = parse("a.rs", &text, &options);
+    check_pieces(&text, &parsed, &options);
+    assert_eq!(parsed.symbols.len(), 1_024);
+}
+
 #[test]
 fn counts_are_capped() {
     let options = ChunkOptions { max_parse_time: Duration::from_secs(600), ..ChunkOptions::default() };

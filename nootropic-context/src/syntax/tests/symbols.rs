@@ -4,7 +4,7 @@ use super::*;
 
 /// Parses a sample and compares: every definition (`kind container > name first-last`), some uses (`name line`), every
 /// comment.
-fn check(path: &str, text: &str, symbols: &str, references: &[&str], comments: &[&str]) {
+pub(super) fn check(path: &str, text: &str, symbols: &str, references: &[&str], comments: &[&str]) {
     let parsed = parse(path, text, &ChunkOptions::default());
     let found: Vec<String> = parsed.symbols.iter().map(describe).collect();
     let expected: Vec<&str> = symbols.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
