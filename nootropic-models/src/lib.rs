@@ -20,8 +20,8 @@ mod tests;
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
 pub use gguf::{
-    Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, Strings, TensorInfo, Value,
-    ValueType,
+    Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, QuantizeProgress, Strings,
+    TensorInfo, Value, ValueType, quantize_gguf,
 };
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;

@@ -15,6 +15,7 @@
 //! recurse, to divide by zero and to fill memory. Here every count is compared with the bytes that are left before anything is
 //! allocated, every sum and product is checked, and what was parsed is a copy that no other program can change.
 
+mod convert;
 mod header;
 mod metadata;
 mod parse;
@@ -24,6 +25,7 @@ mod tests;
 mod value;
 mod write;
 
+pub use convert::{QuantizeProgress, quantize_gguf};
 pub use header::{GgufHeader, TensorInfo};
 pub use metadata::{FromValue, Metadata};
 pub use read::Gguf;

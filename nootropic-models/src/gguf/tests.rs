@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::*;
-use crate::{Budget, Error, TensorType};
+use crate::{Budget, Error, FileType, Precision, SyntheticModel, TensorType};
 
 fn builder() -> GgufBuilder {
     let mut builder = GgufBuilder::new();
@@ -249,4 +249,64 @@ fn a_header_keeps_to_its_budget() {
     for budget in [0, 1000, bytes.len() as u64, bytes.len() as u64 + 10_000] {
         assert!(matches!(read(budget), Err(Error::Memory { .. })));
     }
+}
+
+#[test]
+fn a_model_is_quantized_tensor_by_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let model = SyntheticModel { layers: 8, columns: 512, vocabulary: 300, ..SyntheticModel::tiny() };
+    let original = Gguf::from_bytes("original", model.to_bytes().unwrap()).unwrap();
+    for mix in [FileType::Q4_K_M, FileType::Q8_0, FileType::F16, FileType::F32] {
+        let mut last = 0;
+        quantize_gguf(&original, path("m.gguf"), mix, |progress| {
+            assert!(progress.done >= last && progress.done <= progress.total);
+            last = progress.done;
+        })
+        .unwrap();
+        assert_eq!(last, original.tensors().map(|tensor| tensor.bytes).sum::<u64>());
+        let quantized = Gguf::open(path("m.gguf")).unwrap();
+        let expected = SyntheticModel { precision: Precision::Mix(mix), ..model.clone() }.to_bytes().unwrap();
+        let expected = Gguf::from_bytes("expected", expected).unwrap();
+        assert_eq!(quantized.metadata().get::<u32>("general.file_type").unwrap(), mix.id());
+        assert_eq!(quantized.metadata().len(), original.metadata().len());
+        for (tensor, expected) in quantized.tensors().zip(expected.tensors()) {
+            assert_eq!(tensor, TensorInfo { offset: tensor.offset, ..expected });
+            let numbers = |gguf: &Gguf| gguf.tensor(tensor.name).unwrap().to_f32().unwrap();
+            let (found, wanted) = (numbers(&quantized), numbers(&original));
+            let square = |numbers: &mut dyn Iterator<Item = f32>| numbers.map(|x| x * x).sum::<f32>();
+            let error =
+                square(&mut found.iter().zip(&wanted).map(|(a, b)| a - b)) / square(&mut wanted.iter().copied());
+            assert!(error.sqrt() < 0.09, "{} loses {error}", tensor.name);
+        }
+    }
+    let kinds: Vec<_> = Gguf::open(path("m.gguf")).unwrap().tensors().map(|tensor| tensor.dtype).collect();
+    assert!(kinds.iter().all(|kind| *kind == TensorType::F32));
+
+    // Quantized again: read through f32.
+    quantize_gguf(&original, path("q8.gguf"), FileType::Q8_0, |_| ()).unwrap();
+    quantize_gguf(&Gguf::open(path("q8.gguf")).unwrap(), path("q4.gguf"), FileType::Q4_0, |_| ()).unwrap();
+    assert_eq!(Gguf::open(path("q4.gguf")).unwrap().tensor("blk.3.ffn_up.weight").unwrap().dtype, TensorType::Q4_0);
+}
+
+#[test]
+fn what_cannot_be_quantized_is_said_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("m.gguf");
+    let quantize = |builder: &mut GgufBuilder, data: Vec<u8>| {
+        let gguf = open(bytes(builder, |_| data.clone()));
+        let error = quantize_gguf(&gguf, &output, FileType::Q4_0, |_| ()).unwrap_err();
+        assert!(!output.exists());
+        error.to_string()
+    };
+    let mut unsupported = builder();
+    unsupported.tensor("blk.0.attn_q.weight", TensorType::IQ2_XXS, &[256, 1]).unwrap();
+    let error = quantize(&mut unsupported, vec![0; 66]);
+    assert_eq!(error, "m.gguf, tensor blk.0.attn_q.weight: type IQ2_XXS cannot be dequantized");
+    let mut infinite = builder();
+    infinite.tensor("blk.0.attn_q.weight", TensorType::F32, &[32, 1]).unwrap();
+    let error = quantize(&mut infinite, f32::INFINITY.to_le_bytes().repeat(32));
+    assert!(error.starts_with("tensor blk.0.attn_q.weight: number 0 is inf"), "{error}");
+    let error = quantize(GgufBuilder::new().set("a", 1_u32).unwrap(), vec![]);
+    assert_eq!(error, "m.gguf has no metadata key general.architecture");
 }
