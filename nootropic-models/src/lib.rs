@@ -1,6 +1,6 @@
 //! Runs and records models for the Nootropic runtime.
 //!
-//! Model files: [`Gguf`] reads and [`GgufWriter`] writes GGUF, [`TensorType`] converts
+//! Model files: [`Gguf`] reads and [`GgufWriter`] writes GGUF, [`Safetensors`] reads published weights, [`TensorType`] converts
 //! between block formats and numbers, [`FileType`] says which tensor gets which, [`SyntheticModel`] makes files to try it on.
 //!
 //! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
@@ -13,6 +13,7 @@ mod gguf;
 mod quant;
 mod record;
 mod replay;
+mod safetensors;
 mod synthetic;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,5 @@ pub use gguf::{
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;
+pub use safetensors::{Safetensors, SafetensorsFile, SafetensorsInfo, SafetensorsType};
 pub use synthetic::{Precision, SyntheticArchitecture, SyntheticModel};

@@ -14,4 +14,5 @@ pub(crate) use fault::{At, Fault};
 pub(crate) use map::Map;
 pub(crate) use new_file::NewFile;
 use open::open_regular;
+pub(crate) use open::read_small;
 pub use tensor::{Dims, Tensor};

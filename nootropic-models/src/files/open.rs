@@ -1,7 +1,7 @@
 //! Opens regular files and nothing else.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::{Error, Result};
@@ -36,4 +36,22 @@ fn open_without_waiting(path: &Path) -> io::Result<File> {
 #[cfg(not(unix))]
 fn open_without_waiting(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+/// Reads a whole small file, such as a JSON file beside the weights.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::OverLimit`] past `max` bytes.
+pub(crate) fn read_small(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let file = open_regular(path)?;
+    let name = || path.display().to_string();
+    let io = |source| Error::Io { op: "read", name: name(), source };
+    let mut bytes = Vec::new();
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
+    match bytes.len() as u64 {
+        got if got > max => {
+            Err(Error::OverLimit { file: name(), place: crate::Place::Offset(max), what: "bytes", got, max })
+        }
+        _ => Ok(bytes),
+    }
 }
