@@ -4,12 +4,14 @@ CARGO ?= cargo
 # Members that are published, and the features that must also build alone.
 CRATES := nootropic-core nootropic-models nootropic-context nootropic-agents nootropic nootropic-cli
 CONTEXT_FEATURES := languages watch arroy
+# Mutated model files of each format: a million here, a hundred million in `make soak`.
+FUZZ ?= 1000000
 # Random kills while indexing and while committing: short here, long in `make soak`.
 KILLS ?= 500
 
-.PHONY: test setup lint features unit kills doc package soak bench fmt
+.PHONY: test setup lint features unit kills fuzz doc package soak bench fmt
 
-test: setup lint features unit kills doc package
+test: setup lint features unit kills fuzz doc package
 
 setup:
 	@./scripts/setup
@@ -31,6 +33,9 @@ unit:
 kills:
 	NOOTROPIC_KILLS=$(KILLS) $(CARGO) test --locked -p nootropic-context --test index_kill -- --nocapture
 
+fuzz:
+	NOOTROPIC_FUZZ=$(FUZZ) $(CARGO) test --locked -p nootropic-models --test fuzz_files -- --nocapture
+
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 
@@ -40,6 +45,7 @@ package:
 soak: setup
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test index_kill -- --nocapture
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test store_crash -- --nocapture
+	NOOTROPIC_FUZZ=100000000 $(CARGO) test --locked --release -p nootropic-models --test fuzz_files -- --nocapture
 
 bench:
 	@./scripts/bench

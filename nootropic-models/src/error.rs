@@ -1,17 +1,19 @@
-//! Why recording or replaying failed.
+//! Why recording, replaying or handling a model file failed.
+
+use std::fmt;
 
 use nootropic_core::ErrorKind;
 
 /// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why recording or replaying failed. Through [`Model`](nootropic_core::Model) it comes as the source of a
-/// [`nootropic_core::Error`].
+/// Why recording, replaying or handling a model file failed. Through [`Model`](nootropic_core::Model) it comes as the source
+/// of a [`nootropic_core::Error`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The cassette could not be read or written.
-    #[error("cannot {op} cassette {name}")]
+    /// A file could not be read or written.
+    #[error("cannot {op} {name}")]
     Io {
         /// `open`, `read` or `write`.
         op: &'static str,
@@ -56,6 +58,165 @@ pub enum Error {
         /// How many events there are.
         events: usize,
     },
+    /// A model file breaks a rule of its format.
+    #[error("{file}, {place}: {problem}")]
+    Malformed {
+        /// The file, or what stands for it.
+        file: String,
+        /// Where in it.
+        place: Place,
+        /// Which rule.
+        problem: String,
+    },
+    /// A model file ends before what it announces.
+    #[error("{file} ends too early: {place} needs {needed} bytes, {left} are left")]
+    Truncated {
+        /// The file, or what stands for it.
+        file: String,
+        /// Where in it.
+        place: Place,
+        /// How many bytes are announced.
+        needed: u64,
+        /// How many there are.
+        left: u64,
+    },
+    /// A model file holds more of something than any real one.
+    #[error("{file}, {place}: {got} {what}, at most {max} are read")]
+    OverLimit {
+        /// The file, or what stands for it.
+        file: String,
+        /// Where in it.
+        place: Place,
+        /// What there is too much of, e.g. `metadata keys`.
+        what: &'static str,
+        /// How much the file announces.
+        got: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// Describing a model file takes more memory than its [`Budget`](crate::Budget) allows, or than there is.
+    #[error("{file}, {place}: {bytes} bytes of memory more than allowed, or than there are")]
+    Memory {
+        /// The file, or what stands for it.
+        file: String,
+        /// Where in it.
+        place: Place,
+        /// How many bytes were asked for.
+        bytes: u64,
+    },
+    /// A model file changed while it was in use.
+    #[error("{file} changed while it was in use")]
+    Changed {
+        /// The file.
+        file: String,
+    },
+    /// A model file of a version that is not read.
+    #[error("{file} is GGUF of version {found}; versions 2 and 3 are read")]
+    FormatVersion {
+        /// The file, or what stands for it.
+        file: String,
+        /// Its version.
+        found: u32,
+    },
+    /// Numbers of a type that cannot be read or converted.
+    #[error("{what}: type {found} cannot be {op}")]
+    UnsupportedType {
+        /// What has that type, e.g. `model.gguf, tensor output.weight`.
+        what: String,
+        /// The type, by name where it has one.
+        found: String,
+        /// What was to be done: `read`, `dequantized` or `quantized to`.
+        op: &'static str,
+    },
+    /// A metadata key that is needed and not there.
+    #[error("{file} has no metadata key {key}")]
+    MissingKey {
+        /// The file, or what stands for it.
+        file: String,
+        /// The key.
+        key: String,
+    },
+    /// A metadata value of another type or range than is needed.
+    #[error("{file}, key {key}: {found} where {expected} is needed")]
+    WrongType {
+        /// The file, or what stands for it.
+        file: String,
+        /// The key.
+        key: String,
+        /// What it has, e.g. `i32 -5`.
+        found: String,
+        /// What is needed, e.g. `an unsigned 32-bit number`.
+        expected: &'static str,
+    },
+    /// A tensor that is needed and not there.
+    #[error("{file} has no tensor {tensor}")]
+    MissingTensor {
+        /// The file, or what stands for it.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// What was to be written or converted is not of the right form.
+    #[error("{what}: {problem}")]
+    Invalid {
+        /// What, e.g. `tensor blk.0.attn_q.weight`.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Where in a model file something is wrong. Names come from the file: they are shortened, and control characters are escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// A byte, counted from the start of the file.
+    Offset(u64),
+    /// A metadata key.
+    Key(String),
+    /// A tensor.
+    Tensor(String),
+}
+
+impl Place {
+    pub(crate) fn key(key: &str) -> Self {
+        Self::Key(printable(key))
+    }
+
+    pub(crate) fn tensor(name: &str) -> Self {
+        Self::Tensor(printable(name))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offset(offset) => write!(f, "byte {offset}"),
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Tensor(name) => write!(f, "tensor {name}"),
+        }
+    }
+}
+
+/// A name from an untrusted file, fit for a message on a terminal.
+pub(crate) fn printable(name: &str) -> String {
+    printable_up_to(name, 80)
+}
+
+/// At most `longest` characters of text from an untrusted file, fit for a message on a terminal.
+pub(crate) fn printable_up_to(text: &str, longest: usize) -> String {
+    let mut printable: String = text.chars().take(longest).flat_map(printable_char).collect();
+    if text.chars().nth(longest).is_some() {
+        printable.push('…');
+    }
+    printable
+}
+
+fn printable_char(c: char) -> impl Iterator<Item = char> {
+    // Debug escapes what a terminal would obey; quotes are harmless and stay as they are.
+    let escaped = (!matches!(c, '"' | '\'' | '\\')).then(|| c.escape_debug());
+    let plain = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(plain)
 }
 
 impl Error {
@@ -67,11 +228,18 @@ impl Error {
                 std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
                 std::io::ErrorKind::StorageFull => ErrorKind::StorageFull,
                 std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
+                std::io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
                 _ => ErrorKind::Internal,
             },
-            Self::Damaged { .. } => ErrorKind::Corrupt,
-            Self::Version { .. } => ErrorKind::UnsupportedVersion,
-            Self::NotRecorded { .. } | Self::CutShort { .. } => ErrorKind::NotFound,
+            Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
+            Self::Version { .. } | Self::FormatVersion { .. } => ErrorKind::UnsupportedVersion,
+            Self::NotRecorded { .. } | Self::CutShort { .. } | Self::MissingKey { .. } | Self::MissingTensor { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
+            Self::Changed { .. } => ErrorKind::Busy,
+            Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
+            Self::Invalid { .. } => ErrorKind::InvalidInput,
         }
     }
 
@@ -82,14 +250,35 @@ impl Error {
                 Some("record the cassette again")
             }
             Self::Version { .. } => Some("use a newer version, or record the cassette again"),
-            Self::Io { .. } => None,
+            Self::Malformed { .. } => Some("fetch the file again, from a publisher you trust"),
+            Self::Truncated { .. } => Some("the file was not written or fetched to its end: fetch it again"),
+            Self::OverLimit { .. } => Some("no known model needs as much: fetch the file again, or convert it anew"),
+            Self::Memory { .. } => Some("free some memory; if the file is a model you trust, raise the budget"),
+            Self::Changed { .. } => Some("wait until the file is written, then open it again"),
+            Self::FormatVersion { .. } => Some("convert the model anew with a current converter"),
+            Self::UnsupportedType { .. } => Some("fetch the model as F16, Q8_0 or Q4_K_M instead"),
+            Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
+                Some("convert the model anew with a current converter, or fetch it from another publisher")
+            }
+            Self::Io { .. } | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// What was being done.
+    fn op(&self) -> &'static str {
+        match self {
+            Self::Damaged { .. } | Self::Version { .. } | Self::NotRecorded { .. } | Self::CutShort { .. } => {
+                "cassette"
+            }
+            Self::Io { .. } => "file access",
+            _ => "model file",
         }
     }
 }
 
 impl From<Error> for nootropic_core::Error {
     fn from(error: Error) -> Self {
-        let (kind, hint) = (error.kind(), error.hint().map(str::to_owned));
-        Self::Failed { op: "cassette".into(), kind, hint, source: error.into() }
+        let (op, kind, hint) = (error.op().into(), error.kind(), error.hint().map(str::to_owned));
+        Self::Failed { op, kind, hint, source: error.into() }
     }
 }

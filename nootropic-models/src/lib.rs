@@ -1,15 +1,31 @@
 //! Runs and records models for the Nootropic runtime.
 //!
-//! So far this is record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is
-//! the same model without the model.
+//! Model files: [`Gguf`] reads and [`GgufWriter`] writes GGUF, [`Safetensors`] reads published weights, [`TensorType`] converts
+//! between block formats and numbers, [`FileType`] says which tensor gets which, [`SyntheticModel`] makes files to try it on.
+//!
+//! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
+//! without the model.
 
 mod cassette;
 mod error;
+mod files;
+mod gguf;
+mod quant;
 mod record;
 mod replay;
+mod safetensors;
+mod synthetic;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Error, Result};
+pub use error::{Error, Place, Result};
+pub use files::{Budget, Dims, Tensor};
+pub use gguf::{
+    Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, QuantizeProgress, Strings,
+    TensorInfo, Value, ValueType, quantize_gguf,
+};
+pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;
+pub use safetensors::{Safetensors, SafetensorsFile, SafetensorsInfo, SafetensorsType};
+pub use synthetic::{Precision, SyntheticArchitecture, SyntheticModel};
