@@ -208,18 +208,23 @@ impl Terms {
             self.word_count += 1;
         }
         if fold(name, &mut buffer) {
-            let code = found.len() > 1 || class == QueryClass::Symbol;
             if found.len() > 1 {
                 self.push(TermKind::Identifier, &buffer, 1.0, first);
             }
-            self.push(TermKind::Definition, &buffer, if code { 3.0 } else { 1.0 }, first);
+            // Who types a bare name wants to see what it stands for.
+            let weight = match class {
+                QueryClass::Symbol => 12.0,
+                _ if found.len() > 1 => 3.0,
+                _ => 1.0,
+            };
+            self.push(TermKind::Definition, &buffer, weight, first);
         }
     }
 
     fn definition(&mut self, name: &str) {
         let mut buffer = Vec::new();
         if fold(last_name(name), &mut buffer) {
-            self.push(TermKind::Definition, &buffer, 3.0, self.word_count.saturating_sub(1));
+            self.push(TermKind::Definition, &buffer, 12.0, self.word_count.saturating_sub(1));
         }
     }
 
