@@ -74,10 +74,11 @@ pub struct SymbolHit {
     pub kind: SymbolKind,
     /// The enclosing definitions, outermost first, joined by `.`.
     pub container: Option<String>,
-    /// `/`-separated; lossy if the real name is not UTF-8.
+    /// Relative to the repository, `/`-separated.
     pub path: String,
-    /// Whether `path` is lossy.
-    pub lossy_path: bool,
+    /// Set if the file's name is not UTF-8 and `path` only resembles it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_is_lossy: bool,
     /// Its language, if it is known.
     pub language: Option<String>,
     /// First line, 1-based.
@@ -117,7 +118,7 @@ struct Found {
     file: u32,
     symbol: Symbol,
     path: String,
-    lossy_path: bool,
+    path_is_lossy: bool,
     language: Option<Language>,
     matched: NameMatch,
     score: f32,
@@ -252,7 +253,7 @@ impl<'q, 't> Finder<'q, 't> {
                 kind: f.symbol.kind,
                 container: f.symbol.container,
                 path: f.path,
-                lossy_path: f.lossy_path,
+                path_is_lossy: f.path_is_lossy,
                 language: language.map(str::to_owned),
                 start_line: head.first_line,
                 end_line: f.symbol.span.end_line,
@@ -277,7 +278,7 @@ impl Sieve<'_> {
             return Ok(Vec::new());
         }
         let class = PathClass::of(&outline.path);
-        let Outline { path, lossy_path, language, symbols, .. } = outline;
+        let Outline { path, lossy_path: path_is_lossy, language, symbols, .. } = outline;
         let mut found = Vec::new();
         for symbol in symbols {
             let fits = match self.query.kinds.as_slice() {
@@ -292,7 +293,7 @@ impl Sieve<'_> {
             let within = 0.5 * closeness + 0.3 * kind_prior(symbol.kind) + 0.2 * class_prior(class);
             let inside = self.wanted.container.as_deref().is_some_and(|wanted| lies_in(wanted, &symbol, &path));
             let score = (f32::from(3 - matched as u8) + within) / 4.0;
-            found.push(Found { file, symbol, path: path.clone(), lossy_path, language, matched, score, inside });
+            found.push(Found { file, symbol, path: path.clone(), path_is_lossy, language, matched, score, inside });
         }
         Ok(found)
     }

@@ -210,7 +210,7 @@ impl<'a> Sheet<'a> {
         let outermost = (0..node.symbols.len()).filter(|i| parents[*i].is_none()).count();
         Ok(MapFile {
             path: node.path.clone(),
-            lossy_path: node.lossy_path,
+            path_is_lossy: node.path_is_lossy,
             language: node.language.map(str::to_owned),
             rank: self.ranks.files[file as usize],
             elided: outermost.saturating_sub(definitions.len()),
