@@ -42,6 +42,7 @@ fn parse_and_run(arguments: &[OsString], format: Format) -> Result<u8, Failure> 
         ColorChoice::Always => clap::ColorChoice::Always,
         ColorChoice::Never => clap::ColorChoice::Never,
     });
+    let arguments = args::set_apart(&command, arguments);
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => return not_parsed(&error, format),

@@ -51,6 +51,35 @@ fn a_question_needs_no_quotes_and_takes_filters() {
 }
 
 #[test]
+fn a_question_may_begin_with_what_is_to_be_left_out() {
+    let repository = Repository::sample();
+    for (arguments, query, paths) in [
+        (&["search", "-lang:rust lock"][..], "-lang:rust lock", &["README.md"][..]),
+        (&["search", "-path:README.md", "lock"], "-path:README.md lock", &["src/lock.rs"]),
+        (&["search", "lock", "-p", "src", "-symbol:acquire_lock"], "lock -symbol:acquire_lock", &[]),
+        (&["search", "-k5", "-- lock", "-l", "rust"], "-- lock", &["src/lock.rs"]),
+        (&["search", "-> Result<Guard>", "-l", "rust"], "-> Result<Guard>", &["src/lock.rs"]),
+        (&["search", "-1 is returned for lock", "--path=src"], "-1 is returned for lock", &["src/lock.rs"]),
+        (&["search", "--lock of path"], "--lock of path", &["src/lock.rs", "README.md"]),
+        (&["search", "-l", "rust", "--", "-k", "lock"], "-k lock", &["src/lock.rs"]),
+    ] {
+        let mut command = repository.command(["--json"]);
+        command.args(arguments);
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let answer: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let found: Vec<_> =
+            answer["hits"].as_array().unwrap().iter().map(|hit| hit["path"].as_str().unwrap()).collect();
+        assert_eq!((answer["query"].as_str().unwrap(), found.as_slice()), (query, paths));
+    }
+    assert_eq!(repository.json(["pack", "-lang:rust", "lock"])["blocks"][0]["path"], "README.md");
+    // What looks like an option stays one.
+    for arguments in [&["search", "x", "--lagn", "rust"][..], &["search", "-z", "x"], &["index", "-lang:rust x"]] {
+        repository.error(arguments, 2);
+    }
+}
+
+#[test]
 fn the_score_can_be_explained() {
     let repository = Repository::sample();
     let hit = repository.json(["search", "--explain", "retry"])["hits"][0].clone();

@@ -5,7 +5,7 @@ mod name;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use nootropic_core::{Error, KeyRange, Result, Store, StoreExt, Symbol, SymbolKind};
+use nootropic_core::{KeyRange, Result, Store, StoreExt, Symbol, SymbolKind};
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::uses::{Lookup, SymbolUses, term_key};
 use crate::codec::Decoded;
 use crate::index::{Columns, Outline, PathClass, read_text};
 use crate::lexical::{POSTINGS, TermKind, fold, segments};
-use crate::search::filter::PathFilter;
+use crate::search::filter::{PathFilter, language};
 use crate::syntax::Language;
 pub use name::NameMatch;
 use name::Wanted;
@@ -143,10 +143,7 @@ struct Finder<'q, 't> {
 impl<'q, 't> Finder<'q, 't> {
     fn new(lookup: Lookup<'t>, query: &'q SymbolQuery) -> Result<Self> {
         let paths = query.paths.iter().map(|path| PathFilter::new(path)).collect::<Result<_>>()?;
-        let language = |name: &String| {
-            Language::from_name(name).ok_or_else(|| Error::invalid("language", format!("no language named {name}")))
-        };
-        let languages = query.languages.iter().map(language).collect::<Result<_>>()?;
+        let languages = query.languages.iter().map(|name| language(name)).collect::<Result<_>>()?;
         let wanted = Wanted::parse(&query.name);
         Ok(Self { lookup, sieve: Sieve { query, wanted, paths, languages }, found: Vec::new() })
     }
