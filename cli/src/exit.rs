@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::color::Palette;
 use crate::output::Format;
-use crate::terminal::plain;
+use crate::terminal::{json, plain};
 
 /// A `doctor` that found fault, with its report on standard output.
 pub(crate) const FOUND_FAULT: u8 = 1;
@@ -68,7 +68,7 @@ impl Failure {
     pub(crate) fn show(&self, format: Format, palette: &Palette) {
         let text = match format {
             Format::Json | Format::Yaml => {
-                serde_json::to_string(&Wrapped { error: self }).unwrap_or_else(|_| self.message.clone())
+                serde_json::to_string(&Wrapped { error: self }).map_or_else(|_| self.message.clone(), json)
             }
             Format::Human if self.kind == ErrorKind::Cancelled => {
                 palette.dim("interrupted; what was done so far is kept")

@@ -90,6 +90,28 @@ impl Repository {
         Run::of(self.command(arguments))
     }
 
+    /// What a run writes to a terminal.
+    #[cfg(unix)]
+    fn on_terminal<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        use std::io::Read;
+
+        use rustix::fs::{Mode, OFlags, open};
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let theirs = open(ptsname(&ours, Vec::new()).unwrap(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let mut command = self.command(arguments);
+        command.env("TERM", "xterm").stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        let mut child = command.spawn().unwrap();
+        drop(command); // it holds the terminal's other end
+        let mut text = Vec::new();
+        // Once nobody holds the other end, Linux says so by an error.
+        let _ = fs::File::from(ours).read_to_end(&mut text);
+        assert!(child.wait().unwrap().success());
+        String::from_utf8(text).unwrap().replace("\r\n", "\n")
+    }
+
     /// The result of a run that has to succeed, as data.
     fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
         let mut command = self.command(arguments);

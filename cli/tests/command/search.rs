@@ -103,15 +103,39 @@ fn people_get_ranked_passages_without_escape_codes_in_a_file() {
     assert!(nothing.out.starts_with("Nothing was found"));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_repository_cannot_write_to_the_terminal() {
-    let repository = Repository::new(&[("a\u{1b}]0;x\u{7}.rs", "fn evil() {} // \u{1b}[2J\u{202e}evil\n")]);
-    for arguments in [&["search", "evil"][..], &["symbols", "evil"], &["pack", "evil"], &["map"]] {
+    let repository =
+        Repository::new(&[("a\u{1b}]0;x\u{7}.rs", "fn evil() {} // \u{1b}[2J\u{202e}evil\u{9b}1m\u{7f}\n")]);
+    repository.json(["index"]);
+    for arguments in
+        [&["search", "evil"][..], &["symbols", "evil"], &["pack", "evil"], &["map"], &["watch", "--updates=1"]]
+    {
+        for format in [&["--color=never"][..], &["--json"], &["--yaml"]] {
+            let shown = repository.on_terminal(arguments.iter().chain(format));
+            assert!(shown.contains("evil") || arguments[0] == "watch", "{arguments:?}: {shown:?}");
+            let active = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+            assert!(!shown.contains(active), "{arguments:?} {format:?}: {shown:?}");
+        }
+    }
+    // What people read in a pager is harmless too.
+    for arguments in [&["search", "evil"][..], &["symbols", "evil"]] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(0), "{run:?}");
-        assert!(run.out.contains("evil"), "{run:?}");
         assert!(!run.out.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{arguments:?}: {:?}", run.out);
     }
+}
+
+#[test]
+fn a_map_and_a_pack_are_the_text_as_it_is() {
+    let repository = Repository::new(&[("a.go", "package a\n\nfunc Recover() {\n\tpanic(\"\u{1b}\")\n}\n")]);
+    for arguments in [&["pack", "recover"][..], &["map"]] {
+        let text = repository.json(arguments)["text"].as_str().unwrap().to_owned();
+        assert_eq!(repository.run(arguments).out, text);
+    }
+    assert!(repository.run(["pack", "recover"]).out.contains("\n\tpanic(\"\u{1b}\")\n"));
+    #[cfg(unix)]
+    assert!(repository.on_terminal(["pack", "recover"]).contains("\n\tpanic(\"␛\")\n"));
 }
 
 #[cfg(target_os = "linux")]
