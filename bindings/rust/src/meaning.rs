@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nootropic_context::search::{SearchOptions, Semantic};
+use nootropic_context::search::Semantic;
 use nootropic_core::{Embedder, Unit};
 
 use crate::{Call, Nootropic, Result, Search, SearchAnswer};
@@ -69,10 +69,8 @@ impl<'n> Meaning<'n> {
     /// # Errors
     /// As [`Nootropic::search`], and whatever the embedder returns.
     pub async fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let question = input.question()?;
-        self.repository.refresh(input.no_update, call)?;
-        let limit = input.limit.unwrap_or(self.repository.config().search.limit) as usize;
-        let options = SearchOptions { limit, explain: input.explain, ..SearchOptions::default() };
+        let (question, options) = (input.question()?, input.options(self.repository.config())?);
+        self.repository.refresh(&input.scope, call)?;
         let engine = self.repository.engine()?;
         let answer = self.semantic.search(&engine, &question, &options).await?;
         Ok(SearchAnswer::new(input, answer))
