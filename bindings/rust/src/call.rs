@@ -50,7 +50,7 @@ impl Call {
         let (outcome, message) = match result {
             Ok(_) => (Outcome::Done, None),
             Err(error) if error.kind() == ErrorKind::Cancelled => (Outcome::Cancelled, None),
-            Err(error) => (Outcome::Failed, Some(error.to_string())),
+            Err(error) => (Outcome::Failed, Some(crate::chain(error))),
         };
         self.events.emit(&Event::Finished { task: task.into(), outcome, message });
     }

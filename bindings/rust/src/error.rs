@@ -13,10 +13,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A contract's own error.
     #[error(transparent)]
-    Core(#[from] nootropic_core::Error),
+    Core(nootropic_core::Error),
     /// Keeping or finding failed.
     #[error(transparent)]
-    Context(#[from] nootropic_context::Error),
+    Context(nootropic_context::Error),
     /// The operating system refused something.
     #[error("cannot {op} {}", path.display())]
     Io {
@@ -97,6 +97,8 @@ impl Error {
             Self::NoIndex { .. } => Some("run `nootropic index` first".into()),
             Self::Input { .. } => None,
         }
+            // It knows how much is free, and what took the rest.
+            Self::Context(error) if error.kind() == ErrorKind::StorageFull => error.hint(),
     }
 }
 
@@ -110,6 +112,28 @@ impl From<Error> for nootropic_core::Error {
                 let (kind, hint) = (other.kind(), other.hint());
                 Self::Failed { op: "nootropic".into(), kind, hint, source: Box::new(other) }
             }
+/// What nootropic-context said through a contract is taken out of its wrapping: it says more.
+impl From<nootropic_core::Error> for Error {
+    fn from(error: nootropic_core::Error) -> Self {
+        match error {
+            nootropic_core::Error::Failed { op, kind, hint, source } => match source.downcast() {
+                Ok(error) => Self::Context(*error),
+                Err(source) => Self::Core(nootropic_core::Error::Failed { op, kind, hint, source }),
+            },
+            error => Self::Core(error),
+        }
+    }
+}
+
+impl From<nootropic_context::Error> for Error {
+    fn from(error: nootropic_context::Error) -> Self {
+        match error {
+            nootropic_context::Error::Core(error) => error.into(),
+            error => Self::Context(error),
+        }
+    }
+}
+
         }
     }
 }

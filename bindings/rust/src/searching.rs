@@ -178,7 +178,7 @@ impl Nootropic {
         let updated = self.opened(true).and_then(|opened| self.update(&*opened.store, false, call).map(drop));
         match updated {
             Err(error) if is_refusal(error.kind()) && self.indexed().is_ok() => {
-                let message = format!("the index was not brought up to date: {error}");
+                let message = format!("the index was not brought up to date: {}", crate::chain(&error));
                 call.warn("index", error.kind(), message, error.hint());
                 Ok(())
             }

@@ -232,10 +232,11 @@ impl Nootropic {
     /// Puts a backup in the place of the store.
     ///
     /// # Errors
-    /// A backup that is not what its manifest says; an error of kind `Busy` if someone has the store open. Either way the
+    /// [`Error::Io`] if there is no such folder; a backup that is not what its manifest says; an error of kind `Busy` if someone has the store open. Either way the
     /// store stays as it was.
     pub fn restore(&self, input: &Restore, _: &Call) -> Result<RestoreReport> {
         self.layout().check()?;
+        std::fs::metadata(&input.from).map_err(Error::io("open", &input.from))?;
         self.layout().make_data()?;
         self.close();
         let store = self.layout().store();

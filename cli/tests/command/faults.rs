@@ -164,7 +164,8 @@ fn a_repository_that_cannot_be_written_is_answered_from_what_is_there() {
     assert_eq!(run.code, Some(0), "{described}");
     assert!(run.out.contains("tools/retry.py"), "{described}");
     let warning: serde_json::Value = serde_json::from_str(&run.err).expect(&described);
-    assert!(warning["warning"]["message"].as_str().unwrap().contains("not brought up to date"), "{described}");
+    let message = warning["warning"]["message"].as_str().unwrap();
+    assert!(message.contains("not brought up to date: ") && message.contains("open for reading only"), "{described}");
     let index = crate::Run::of(mounted_read_only(&repository, &["index", "--json"]));
     assert_eq!(index.code, Some(6), "{index:?}");
 }

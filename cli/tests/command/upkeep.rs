@@ -53,6 +53,22 @@ fn a_backup_is_a_copy_that_can_be_put_back() {
     assert!(repository.json(["backup"])["path"].as_str().unwrap().contains(".nootropic/backups"));
     repository.json(["compact"]);
     assert_eq!(repository.error(["restore", "src"], 8)["kind"], "corrupt");
+    let missing = repository.error(["restore", "/nonexistent/backup"], 3);
+    assert_eq!(missing["kind"], "not_found");
+    assert!(
+        missing["message"].as_str().unwrap().starts_with("cannot open /nonexistent/backup: No such file"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_disk_that_is_to_stay_free_is_named_with_its_setting() {
+    let repository = Repository::sample();
+    let error = repository.error(["index", "--set", "store.min_free_bytes=1024g"], 7);
+    assert_eq!(error["kind"], "storage_full");
+    assert!(error["message"].as_str().unwrap().starts_with("no room to write to "), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("store.min_free_bytes"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("store.min_free_bytes"), "{error}");
 }
 
 #[test]
