@@ -55,6 +55,16 @@ pub enum Error {
         /// The repository.
         root: PathBuf,
     },
+    /// Nothing has that name.
+    #[error("no {what} is named {name}")]
+    NotFound {
+        /// What was looked for, e.g. `setting`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What may have been meant.
+        hint: Option<String>,
+    },
     /// The input is wrong.
     #[error("{what}: {problem}")]
     Input {
@@ -79,7 +89,7 @@ impl Error {
             Self::Io { source, .. } => io_kind(source),
             Self::Setting { .. } | Self::NotAFolder { .. } | Self::Input { .. } => ErrorKind::InvalidInput,
             Self::LinkedFolder { .. } => ErrorKind::Denied,
-            Self::NoIndex { .. } => ErrorKind::NotFound,
+            Self::NoIndex { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
         }
     }
 
@@ -87,9 +97,11 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Core(error) => error.hint().or_else(|| refusal_hint(error.kind())),
+            // It knows how much is free, and what took the rest.
+            Self::Context(error) if error.kind() == ErrorKind::StorageFull => error.hint(),
             Self::Context(error) => refusal_hint(error.kind()).or_else(|| error.hint()),
             Self::Io { source, .. } => refusal_hint(io_kind(source)),
-            Self::Setting { hint, .. } => hint.clone(),
+            Self::Setting { hint, .. } | Self::NotFound { hint, .. } => hint.clone(),
             Self::NotAFolder { .. } => Some("name the folder that holds the repository".into()),
             Self::LinkedFolder { .. } => {
                 Some("remove the link: following it could write outside the repository".into())
@@ -97,21 +109,9 @@ impl Error {
             Self::NoIndex { .. } => Some("run `nootropic index` first".into()),
             Self::Input { .. } => None,
         }
-            // It knows how much is free, and what took the rest.
-            Self::Context(error) if error.kind() == ErrorKind::StorageFull => error.hint(),
     }
 }
 
-/// An embedder that speaks in contracts gets a contract's error, with kind and hint kept.
-impl From<Error> for nootropic_core::Error {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Core(error) => error,
-            Error::Context(error) => error.into(),
-            other => {
-                let (kind, hint) = (other.kind(), other.hint());
-                Self::Failed { op: "nootropic".into(), kind, hint, source: Box::new(other) }
-            }
 /// What nootropic-context said through a contract is taken out of its wrapping: it says more.
 impl From<nootropic_core::Error> for Error {
     fn from(error: nootropic_core::Error) -> Self {
@@ -134,6 +134,16 @@ impl From<nootropic_context::Error> for Error {
     }
 }
 
+/// An embedder that speaks in contracts gets a contract's error, with kind and hint kept.
+impl From<Error> for nootropic_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error,
+            Error::Context(error) => error.into(),
+            other => {
+                let (kind, hint) = (other.kind(), other.hint());
+                Self::Failed { op: "nootropic".into(), kind, hint, source: Box::new(other) }
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ mod searching;
 mod semantic;
 mod session;
 mod settings;
+mod suggest;
 mod upkeep;
 mod watching;
 
@@ -52,6 +53,7 @@ pub use searching::{Search, SearchAnswer, SearchHit, SignalShare};
 pub use semantic::SemanticSearch;
 pub use session::Session;
 pub use settings::{ConfigReport, ConfigShow};
+pub use suggest::nearest;
 pub use upkeep::{
     Backup, BackupReport, Compact, CompactReport, Restore, RestoreReport, Status, StatusReport, Verify, VerifyReport,
 };
