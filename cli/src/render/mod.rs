@@ -60,7 +60,7 @@ pub(crate) fn index(report: &IndexReport, palette: Palette) -> String {
         line!(text, "{}", palette.dim(format!("Left out: {}", reasons.join(", "))));
     }
     if let Some(kept) = &report.kept {
-        line!(text, "The damaged index was moved to {}", plain(&kept.to_string_lossy()));
+        line!(text, "The old index could not be read, and is kept as {}", plain(&kept.to_string_lossy()));
     }
     text
 }

@@ -62,7 +62,15 @@ fn a_store_cut_short_is_refused_and_can_be_rebuilt() {
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     let report = repository.json(["index", "--rebuild"]);
     assert_eq!(report["files"], 3);
-    assert!(fs::exists(report["kept"].as_str().unwrap()).unwrap(), "a damaged store is kept for those who can mend it");
+    let kept = report["kept"].as_str().unwrap();
+    assert!(kept.ends_with("/store.damaged-1"), "a damaged store is kept for those who can mend it: {report}");
+    let doctor = repository.json(["doctor"]);
+    let old = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "old indexes").unwrap();
+    assert!(
+        old["message"].as_str().unwrap().contains(kept) && old["message"].as_str().unwrap().contains("MiB"),
+        "{old}"
+    );
+    assert_eq!((&old["state"], old["hint"].as_str().unwrap().contains("delete")), (&"warn".into(), true));
     assert_eq!(repository.json(["search", "backoff"])["hits"][0]["path"], "tools/retry.py");
 }
 

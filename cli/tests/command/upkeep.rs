@@ -21,7 +21,9 @@ fn an_index_run_says_what_it_did() {
     let again = repository.json(["index"]);
     assert_eq!((&again["files"], &again["indexed"], &again["removed"]), (&2.into(), &0.into(), &1.into()));
     assert_eq!(repository.json(["index", "--rebuild"])["indexed"], 2);
-    assert!(!repository.path().join(".nootropic/store.damaged-1").exists(), "a sound old index is not kept");
+    for old in ["store.damaged-1", "store.replaced-1"] {
+        assert!(!repository.path().join(".nootropic").join(old).exists(), "a sound old index is not kept");
+    }
 }
 
 #[test]
@@ -85,6 +87,7 @@ fn the_doctor_says_what_to_do() {
     let after = repository.json(["doctor"]);
     assert_eq!(check(&after, "records")["state"], "ok", "{after}");
     assert_eq!(check(&after, "files")["state"], "ok", "{after}");
+    assert!(check(&after, "readers")["message"].as_str().unwrap().contains(" of 1024 places"), "{after}");
     repository.write("more.rs", "fn more() {}\n");
     let stale = repository.json(["doctor"]);
     assert!(check(&stale, "files")["message"].as_str().unwrap().starts_with("1 files are new"), "{stale}");

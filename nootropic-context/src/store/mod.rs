@@ -4,6 +4,7 @@
 //! never end, and two programs at once; and it refuses a file that was cut short, damaged or written by a newer version,
 //! before LMDB maps it. `docs/storage-format.md` says what lies where, what is assumed of the disk, and what remains.
 
+mod aside;
 mod backup;
 mod child;
 mod env;
@@ -34,8 +35,10 @@ use std::sync::Arc;
 
 use nootropic_core::{ReadTxn, Snapshot, Store, WriteTxn};
 
+pub use aside::{SetAside, remove_replaced, retire, set_aside};
 pub use backup::{Manifest, read_manifest, restore};
 pub use child::verify_mapped;
+pub use env::MAX_READERS;
 pub use files::quarantine;
 pub use maintain::{StoreStats, TableStats};
 pub use options::{StoreOptions, VerifierCommand};
