@@ -64,6 +64,11 @@ impl Failure {
         Self { kind: ErrorKind::InvalidInput, message: message.into(), hint: hint.map(str::to_owned) }
     }
 
+    /// Ended by an interrupt.
+    pub(crate) fn cancelled() -> Self {
+        nootropic::Error::from(nootropic::core::Error::Cancelled).into()
+    }
+
     /// Shows it on standard error.
     pub(crate) fn show(&self, format: Format, palette: &Palette) {
         let text = match format {

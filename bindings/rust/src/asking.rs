@@ -138,7 +138,7 @@ impl Nootropic {
             options.tokens = within("tokens", tokens, &MAP_TOKENS)? as usize;
         }
         self.refresh(&input.scope, call)?;
-        let map = graph::repo_map(&*self.indexed()?.0.store, &options)?;
+        let map = graph::repo_map(&call.cancellable(&*self.indexed()?.0.store), &options)?;
         Ok(MapAnswer { text: map.text(), map })
     }
 
@@ -162,7 +162,7 @@ impl Nootropic {
         let opened = self.indexed()?.0;
         let found = opened.engine.search(&question, &how)?;
         let chunks: Vec<_> = found.hits.iter().map(|hit| hit.chunk.id).collect();
-        let pack = graph::pack(&*opened.store, &chunks, &options)?;
+        let pack = graph::pack(&call.cancellable(&*opened.store), &chunks, &options)?;
         Ok(PackAnswer { query: input.query.clone(), text: pack.text(), pack })
     }
 
@@ -185,6 +185,6 @@ impl Nootropic {
             ..graph::SymbolQuery::default()
         };
         self.refresh(&input.scope, call)?;
-        Ok(graph::symbols(&*self.indexed()?.0.store, &query)?)
+        Ok(graph::symbols(&call.cancellable(&*self.indexed()?.0.store), &query)?)
     }
 }

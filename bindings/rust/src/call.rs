@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use nootropic_core::{CancelToken, Error, ErrorKind, Event, EventSink, Outcome, Silent, Unit};
+use crate::cancellable::Cancellable;
+use nootropic_core::{CancelToken, Error, ErrorKind, Event, EventSink, Outcome, Silent, Store, Unit};
 
 /// How to stop a call, and who hears how it goes. The default is never cancelled and silent.
 ///
@@ -32,6 +33,11 @@ impl Call {
     /// A call that reports to `events`.
     pub fn reporting(events: Arc<dyn EventSink>) -> Self {
         Self { events, ..Self::default() }
+    }
+
+    /// `store`, whose reads end when this call is cancelled.
+    pub(crate) fn cancellable<'c>(&'c self, store: &'c dyn Store) -> Cancellable<'c> {
+        Cancellable { store, cancel: &self.cancel }
     }
 
     pub(crate) fn started(&self, task: &str, unit: Unit) {

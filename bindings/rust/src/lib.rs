@@ -18,6 +18,7 @@
 
 mod asking;
 mod call;
+mod cancellable;
 mod command;
 pub mod config;
 mod discover;

@@ -30,6 +30,59 @@ fn an_interrupted_run_keeps_what_it_did_and_goes_on() {
     assert_eq!(repository.json(["verify"])["ok"], true);
 }
 
+/// Waits until a process would notice an interrupt rather than die of it.
+#[cfg(target_os = "linux")]
+fn until_it_listens(pid: u32) {
+    let listens = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+        u64::from_str_radix(&caught, 16).unwrap() & (1 << 1) != 0 // SIGINT is signal 2
+    };
+    while !listens() {
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_stop_in_order_ends_at_the_first_interrupt() {
+    use std::process::{Command, Stdio};
+    let repository = Repository::sample();
+    repository.json(["index"]);
+    repository.json(["backup", "../backup"]);
+    let blocked = |data: &std::path::Path| {
+        fs::remove_file(data).unwrap();
+        assert!(Command::new("mkfifo").arg(data).status().unwrap().success());
+    };
+    // Whoever opens it waits for ever.
+    blocked(&repository.temp.path().join("backup/data.mdb"));
+    let drafts = || {
+        let names = fs::read_dir(repository.path().join(".nootropic")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().contains(".tmp-")).count()
+    };
+    let end = |arguments: &[&str], signal: &str, begun: &dyn Fn() -> bool| {
+        let mut command = repository.command(arguments);
+        let child = command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until_it_listens(child.id());
+        while !begun() {
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{arguments:?}: {output:?}");
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["kind"], "cancelled", "{arguments:?}");
+    };
+    end(&["restore", "../backup"], "-TERM", &|| drafts() == 1);
+    assert_eq!(drafts(), 1, "it was making a copy");
+    assert_eq!(repository.json(["verify"])["ok"], true, "the store is what it was");
+    assert_eq!(drafts(), 0, "whoever opens the store next removes the copy");
+    blocked(&repository.path().join(".nootropic/store/data.mdb"));
+    for command in ["verify", "compact", "doctor", "status"] {
+        end(&[command], "-INT", &|| true);
+    }
+}
+
 #[test]
 fn two_programs_may_index_and_ask_at_once() {
     let repository = Repository::sample();

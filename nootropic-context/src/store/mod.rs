@@ -133,7 +133,15 @@ impl LmdbStore {
     /// [`Error::Exists`](crate::Error::Exists) if `dest` is there; [`Error::Damaged`](crate::Error::Damaged) if a record is; failures to
     /// write. Nothing is left behind.
     pub fn backup(&self, dest: &Path) -> Result<Manifest> {
-        backup::backup(&self.shared, dest)
+        self.backup_until(dest, &|| false)
+    }
+
+    /// As [`backup`](Self::backup), given up when `cancel` says so.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup), and [`Cancelled`](nootropic_core::Error::Cancelled). Nothing is left behind.
+    pub fn backup_until(&self, dest: &Path, cancel: &dyn Fn() -> bool) -> Result<Manifest> {
+        backup::backup(&self.shared, dest, cancel)
     }
 
     /// Writes the store anew without the room that waits to be used again. The snapshot stays what it was. Readers of this
