@@ -38,7 +38,8 @@ const HEAD: &str = "\
 <!-- Made by `nootropic guide --reference`; a test keeps it in step with the program. -->
 
 The repository is `--repo DIR` (or `index DIR`), else the nearest folder upward that holds `.nootropic`, else the nearest
-that holds `.git`, else the current one.
+that holds `.git`, else the current one. What is found upward has to belong to you or to root: somebody else's is refused
+until it is named.
 
 With `--json` or `--yaml` a result is data on standard output, and an error is
 `{\"error\":{\"kind\",\"message\",\"hint\"}}` on standard error; a warning is `{\"warning\":{…}}` there.

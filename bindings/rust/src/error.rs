@@ -49,6 +49,14 @@ pub enum Error {
         /// The link.
         path: PathBuf,
     },
+    /// What was found upward is somebody else's.
+    #[error("{} belongs to user {owner}, who is neither you nor root", path.display())]
+    ForeignFolder {
+        /// The `.nootropic` or `.git`.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The repository was never indexed.
     #[error("{} has no index", root.display())]
     NoIndex {
@@ -88,7 +96,7 @@ impl Error {
             Self::Context(error) => error.kind(),
             Self::Io { source, .. } => io_kind(source),
             Self::Setting { .. } | Self::NotAFolder { .. } | Self::Input { .. } => ErrorKind::InvalidInput,
-            Self::LinkedFolder { .. } => ErrorKind::Denied,
+            Self::LinkedFolder { .. } | Self::ForeignFolder { .. } => ErrorKind::Denied,
             Self::NoIndex { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
         }
     }
@@ -105,6 +113,10 @@ impl Error {
             Self::NotAFolder { .. } => Some("name the folder that holds the repository".into()),
             Self::LinkedFolder { .. } => {
                 Some("remove the link: following it could write outside the repository".into())
+            }
+            Self::ForeignFolder { path, .. } => {
+                let root = path.parent().unwrap_or(path).display();
+                Some(format!("if you trust what is there, name it: `--repo {root}`; if not, name your own: `--repo .`"))
             }
             Self::NoIndex { .. } => Some("run `nootropic index` first".into()),
             Self::Input { .. } => None,

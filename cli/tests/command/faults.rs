@@ -156,14 +156,7 @@ fn as_somebody(repository: &Repository, arguments: &[&str]) -> crate::Run {
     // The build may lie where nobody else may look.
     let program = repository.temp.path().join("nootropic");
     fs::copy(plain.get_program(), &program).unwrap();
-    let mut command = std::process::Command::new(program);
-    command.args(plain.get_args()).current_dir(plain.get_current_dir().unwrap_or(repository.temp.path()));
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let mut command = crate::through(program, &plain);
     command.uid(65534).gid(65534);
     crate::Run::of(command)
 }
@@ -196,17 +189,8 @@ fn mounted_read_only(repository: &Repository, arguments: &[&str]) -> std::proces
         place.display()
     );
     let mut command = repository.command(["-Urm", "sh", "-c", &script]);
-    let environment: Vec<_> = command.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
-    let prefix: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    command = std::process::Command::new("unshare");
-    command.args(prefix).arg(plain.get_program()).args(plain.get_args()).current_dir(repository.temp.path());
-    for (name, value) in environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
+    command.arg(plain.get_program()).args(plain.get_args()).current_dir(repository.temp.path());
+    crate::through("unshare", &command)
 }
 
 #[cfg(target_os = "linux")]
@@ -214,9 +198,7 @@ fn mounted_read_only(repository: &Repository, arguments: &[&str]) -> std::proces
 fn a_repository_that_cannot_be_written_is_answered_from_what_is_there() {
     let repository = Repository::sample();
     repository.json(["index"]);
-    let possible = mounted_read_only(&repository, &["--version"]).output();
-    if !possible.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: nothing can be mounted here");
+    if !crate::can_mount() {
         return;
     }
     repository.write("src/new.rs", "fn unknown_to_the_index() {}\n");

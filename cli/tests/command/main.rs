@@ -146,6 +146,35 @@ impl Run {
     }
 }
 
+/// Whether this process may make mounts of its own. If not, the test that needs them says that it is not run; where every
+/// test has to run, in continuous integration and in `make test`, it fails.
+#[cfg(target_os = "linux")]
+fn can_mount() -> bool {
+    let able = Command::new("unshare").args(["-Urm", "true"]).status().is_ok_and(|status| status.success());
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let required = ["CI", "NOOTROPIC_REQUIRE_MOUNTS"].into_iter().find(set);
+    let missing = "`unshare -Urm` does not work here, and this test mounts something";
+    assert!(able || required.is_none(), "{missing}; {} asks for every test to run", required.unwrap_or_default());
+    if !able {
+        eprintln!("NOT RUN: {missing}");
+    }
+    able
+}
+
+/// The same arguments, folder and environment for another program.
+#[cfg(unix)]
+fn through(program: impl AsRef<OsStr>, of: &Command) -> Command {
+    let mut command = Command::new(program);
+    command.args(of.get_args()).current_dir(of.get_current_dir().unwrap_or(Path::new(".")));
+    for (name, value) in of.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// The keys of an object, sorted.
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
