@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, Styles, ValueParser, styling};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
+use nootropic::context::search::is_filter;
 use nootropic::{Argument, Capability, CapabilityKind, Error, Registry, ValueKind};
 use serde_json::{Map, Value};
 
@@ -243,6 +244,44 @@ pub(crate) fn chosen(matches: &ArgMatches) -> Option<(String, &ArgMatches)> {
     }
 }
 
+/// Lets a question begin with `-`: a filter such as `-path:tests`, and a text with a space that names no option, get a
+/// space in front, with which no option begins. [`input`] takes it away again.
+pub(crate) fn set_apart(root: &Command, arguments: &[OsString]) -> Vec<OsString> {
+    let chosen = arguments.iter().skip(1).find_map(|argument| root.find_subcommand(argument));
+    let Some(command) = chosen.filter(|command| command.get_positionals().any(takes_words)) else {
+        return arguments.to_vec();
+    };
+    let is_option = |text: &str| match text.strip_prefix("--") {
+        Some(long) => {
+            let name = long.split('=').next();
+            command.get_arguments().chain(root.get_arguments()).any(|arg| arg.get_long() == name)
+                || name == Some("help")
+        }
+        None => text.chars().nth(1).is_some_and(|short| {
+            command.get_arguments().chain(root.get_arguments()).any(|arg| arg.get_short() == Some(short))
+                || short == 'h'
+        }),
+    };
+    let is_question = |text: &&str| {
+        let mut words = text.split_whitespace();
+        text.starts_with('-') && (words.next().is_some_and(is_filter) || words.next().is_some() && !is_option(text))
+    };
+    let mut closed = false;
+    let apart = |argument: &OsString| {
+        closed |= argument == "--";
+        match argument.to_str().filter(is_question) {
+            Some(text) if !closed => format!(" {text}").into(),
+            _ => argument.clone(),
+        }
+    };
+    arguments.iter().map(apart).collect()
+}
+
+/// Whether an argument is a question, as [`takes_the_rest`] made it.
+fn takes_words(arg: &Arg) -> bool {
+    arg.is_required_set() && arg.get_num_args().is_some_and(|values| values.max_values() > 1)
+}
+
 /// What was typed, as the input of a command.
 pub(crate) fn input(capability: &Capability, matches: &ArgMatches) -> Result<Value, Failure> {
     let arguments = capability.arguments().map_err(Error::from)?;
@@ -251,7 +290,11 @@ pub(crate) fn input(capability: &Capability, matches: &ArgMatches) -> Result<Val
     for argument in &arguments {
         let mut values = values(argument, matches)?;
         let value = if takes_the_rest(argument, last) {
-            let words: Vec<_> = values.iter().filter_map(Value::as_str).collect();
+            let typed = |word| match str::strip_prefix(word, ' ') {
+                Some(apart) if apart.starts_with('-') => apart,
+                _ => word,
+            };
+            let words: Vec<_> = values.iter().filter_map(Value::as_str).map(typed).collect();
             (!values.is_empty()).then(|| Value::String(words.join(" ")))
         } else if argument.many {
             (!values.is_empty()).then_some(Value::Array(values))

@@ -1,7 +1,7 @@
 //! Commands about the command itself.
 
 use clap_complete::Shell as ClapShell;
-use nootropic::{Call, Capability, CapabilityKind, Command, EffectKind, Error, Registry, Session};
+use nootropic::{Call, Capability, CapabilityKind, Command, EffectKind, Error, Registry, Session, nearest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -107,7 +107,16 @@ impl Command for ListCapabilities {
             self.name.as_deref().is_none_or(|name| capability.name.starts_with(name))
                 && self.kind.is_none_or(|kind| capability.kind == kind)
         };
-        Ok(Capabilities { capabilities: registry()?.iter().filter(wanted).cloned().collect() })
+        let registry = registry()?;
+        let names = || registry.iter().map(|capability| capability.name.as_str());
+        match self.name {
+            Some(name) if !names().any(|known| known.starts_with(&name)) => {
+                let hint = nearest(&name, names()).map(|known| format!("did you mean `{known}`?"));
+                let hint = hint.or_else(|| Some("`nootropic list-capabilities` lists them".into()));
+                Err(Error::NotFound { what: "capability", name, hint })
+            }
+            _ => Ok(Capabilities { capabilities: registry.iter().filter(wanted).cloned().collect() }),
+        }
     }
 }
 
@@ -131,7 +140,8 @@ impl Command for Completions {
     const EFFECTS: &'static [EffectKind] = &[];
 
     fn describe(capability: Capability) -> Capability {
-        capability.with_example("For bash, in ~/.bashrc: source <(…)", json!({ "shell": "bash" }))
+        capability
+            .with_example("For bash, in ~/.bashrc: source <(nootropic completions bash)", json!({ "shell": "bash" }))
     }
 
     fn run(self, _: &Session, _: &Call) -> Result<Script, Error> {

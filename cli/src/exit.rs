@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::color::Palette;
 use crate::output::Format;
-use crate::terminal::plain;
+use crate::terminal::{json, plain};
 
 /// A `doctor` that found fault, with its report on standard output.
 pub(crate) const FOUND_FAULT: u8 = 1;
@@ -64,11 +64,16 @@ impl Failure {
         Self { kind: ErrorKind::InvalidInput, message: message.into(), hint: hint.map(str::to_owned) }
     }
 
+    /// Ended by an interrupt.
+    pub(crate) fn cancelled() -> Self {
+        nootropic::Error::from(nootropic::core::Error::Cancelled).into()
+    }
+
     /// Shows it on standard error.
     pub(crate) fn show(&self, format: Format, palette: &Palette) {
         let text = match format {
             Format::Json | Format::Yaml => {
-                serde_json::to_string(&Wrapped { error: self }).unwrap_or_else(|_| self.message.clone())
+                serde_json::to_string(&Wrapped { error: self }).map_or_else(|_| self.message.clone(), json)
             }
             Format::Human if self.kind == ErrorKind::Cancelled => {
                 palette.dim("interrupted; what was done so far is kept")

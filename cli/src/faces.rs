@@ -11,6 +11,7 @@ use crate::commands::{Completions, Guide, ListCapabilities};
 use crate::exit::{FOUND_FAULT, Failure};
 use crate::output::{self, Format};
 use crate::render;
+use crate::terminal::block;
 
 /// What a face needs to run a command and show its result.
 pub(crate) struct Context<'a> {
@@ -27,8 +28,8 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
     match name {
         Index::NAME => context.show::<Index>(input, render::index),
         Search::NAME => search(input, context),
-        Map::NAME => context.show::<Map>(input, |map, _| render::plain_text(&map.text)),
-        Pack::NAME => context.show::<Pack>(input, |pack, _| render::plain_text(&pack.text)),
+        Map::NAME => context.show_text::<Map>(input, |map| &map.text),
+        Pack::NAME => context.show_text::<Pack>(input, |pack| &pack.text),
         Symbols::NAME => context.show::<Symbols>(input, render::symbols),
         Watch::NAME => watch(input, context),
         Status::NAME => context.show::<Status>(input, render::status),
@@ -74,6 +75,17 @@ impl Context<'_> {
 
     fn show<C: Command>(&self, input: Value, human: fn(&C::Output, Palette) -> String) -> Result<u8, Failure> {
         self.print(&self.run::<C>(input)?, human)?;
+        Ok(0)
+    }
+
+    /// Shows a text made of a repository's: as it is, for it may go to a file or a program; harmless, on a terminal.
+    fn show_text<C: Command>(&self, input: Value, text: fn(&C::Output) -> &str) -> Result<u8, Failure> {
+        let output = self.run::<C>(input)?;
+        match (self.format, self.terminal) {
+            (Format::Human, true) => output::print(&block(text(&output)))?,
+            (Format::Human, false) => output::print(text(&output))?,
+            (format, _) => output::print(&output::encode(&output, format)?)?,
+        };
         Ok(0)
     }
 }

@@ -6,6 +6,7 @@ use nootropic::ErrorKind;
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::terminal::{block, json};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +38,13 @@ pub(crate) fn print(text: &str) -> Result<bool, Failure> {
 /// A value as JSON or YAML.
 pub(crate) fn encode(value: &impl Serialize, format: Format) -> Result<String, Failure> {
     let failed = |message: String| Failure { kind: ErrorKind::Internal, message, hint: None };
+    let terminal = io::stdout().is_terminal();
     match format {
-        Format::Yaml => serde_saphyr::to_string(value).map_err(|error| failed(error.to_string())),
-        _ if io::stdout().is_terminal() => {
-            serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))
+        Format::Yaml => {
+            let text = serde_saphyr::to_string(value).map_err(|error| failed(error.to_string()))?;
+            Ok(if terminal { block(&text).into_owned() } else { text })
         }
-        _ => serde_json::to_string(value).map_err(|error| failed(error.to_string())),
+        _ if terminal => serde_json::to_string_pretty(value).map(json).map_err(|error| failed(error.to_string())),
+        _ => serde_json::to_string(value).map(json).map_err(|error| failed(error.to_string())),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::color::Palette;
 use crate::output::Format;
-use crate::terminal::plain;
+use crate::terminal::{self, plain};
 
 /// Work that ends sooner is not worth a bar.
 const SHOW_AFTER: Duration = Duration::from_millis(150);
@@ -71,7 +71,7 @@ impl Reporter {
                     hint.map(|hint| format!("\n{} {}", self.palette.hint("hint:"), plain(hint))).unwrap_or_default();
                 format!("{} {}{hint}", self.palette.warning("warning:"), plain(message))
             }
-            _ => json!({ "warning": { "kind": kind, "message": message, "hint": hint } }).to_string(),
+            _ => terminal::json(json!({ "warning": { "kind": kind, "message": message, "hint": hint } }).to_string()),
         };
         let _ = writeln!(std::io::stderr(), "{text}"); // nobody may be listening any more
     }

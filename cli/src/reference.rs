@@ -38,11 +38,16 @@ const HEAD: &str = "\
 <!-- Made by `nootropic guide --reference`; a test keeps it in step with the program. -->
 
 The repository is `--repo DIR` (or `index DIR`), else the nearest folder upward that holds `.nootropic`, else the nearest
-that holds `.git`, else the current one.
+that holds `.git`, else the current one. What is found upward has to belong to you or to root: somebody else's is refused
+until it is named.
 
 With `--json` or `--yaml` a result is data on standard output, and an error is
-`{\"error\":{\"kind\",\"message\",\"hint\"}}` on standard error; a warning is `{\"warning\":{…}}` there. An interrupt (Ctrl-C)
-stops cleanly: what was committed stays, and the next run goes on from there; a second one ends the process at once.
+`{\"error\":{\"kind\",\"message\",\"hint\"}}` on standard error; a warning is `{\"warning\":{…}}` there.
+
+At an interrupt (Ctrl-C) or SIGTERM, `index`, `watch`, `search`, `map`, `pack`, `symbols` and `backup` stop in order: what was
+committed stays, and the next run goes on from there; a second one ends the process at once. The other commands end at the
+first one: they only read, or what they write takes its place in one step. Either way the exit code is 130, except that being
+interrupted is how `watch` ends.
 ";
 
 const COMMON: &str = "

@@ -42,6 +42,7 @@ fn parse_and_run(arguments: &[OsString], format: Format) -> Result<u8, Failure> 
         ColorChoice::Always => clap::ColorChoice::Always,
         ColorChoice::Never => clap::ColorChoice::Never,
     });
+    let arguments = args::set_apart(&command, arguments);
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => return not_parsed(&error, format),
@@ -57,10 +58,10 @@ fn parse_and_run(arguments: &[OsString], format: Format) -> Result<u8, Failure> 
     let output = if WITHOUT.contains(&name.as_str()) { None } else { session.repository_at(dir).ok() };
     let output = output.map_or_else(Default::default, |repository| repository.config().output.clone());
     let quiet = inner.get_flag("quiet") || inner.get_flag("no-progress");
-    let reporter =
-        Arc::new(Reporter::new(format, Palette::new(output.color, &std::io::stderr()), output.progress && !quiet));
+    let notes = Palette::new(output.color, &std::io::stderr());
+    let reporter = Arc::new(Reporter::new(format, notes, output.progress && !quiet));
     let call = Call::reporting(Arc::clone(&reporter) as Arc<dyn nootropic::EventSink>);
-    interrupt::install(&call.cancel);
+    interrupt::install(&name, &call.cancel, format, notes);
     let context = Context {
         session: &session,
         call: &call,

@@ -7,13 +7,44 @@ pub(crate) fn width() -> usize {
     terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0).max(40))
 }
 
-/// One line or several with everything that a terminal would act upon replaced by a visible sign: escape sequences would
-/// let a file or its name write over what is shown, and bidirectional overrides reorder it.
+/// A message with everything that a terminal would act upon replaced by a visible sign: escape sequences would let a file
+/// or its name write over what is shown, and bidirectional overrides reorder it. Lines stay lines.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c != '\n' && is_active(c)) {
+    replaced(text, |c| c == '\n')
+}
+
+/// As [`plain`], on one line: for a name or a path, which may hold line breaks.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    replaced(text, |_| false)
+}
+
+/// As [`plain`], with its tabs: for a text that is shown as it is, and is harmless for a terminal so.
+pub(crate) fn block(text: &str) -> Cow<'_, str> {
+    replaced(text, |c| c == '\n' || c == '\t')
+}
+
+fn replaced(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(|c| is_active(c) && !stays(c)) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(|c| if c == '\n' { c } else { visible(c) }).collect())
+    Cow::Owned(text.chars().map(|c| if stays(c) { c } else { visible(c) }).collect())
+}
+
+/// JSON that says the same, with everything that a terminal would act upon escaped: JSON itself only asks for that below
+/// U+0020, and U+009B begins an escape sequence too.
+pub(crate) fn json(text: String) -> String {
+    let acts = |c: char| is_active(c) && c != '\n';
+    if !text.contains(acts) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match acts(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// What is shown for a character.
@@ -75,6 +106,9 @@ mod tests {
     fn nothing_from_a_repository_moves_the_cursor() {
         assert_eq!(plain("a\u{1b}[2Jb\r\u{9b}c\u{202e}d"), "a␛[2Jb␍\u{fffd}c\u{fffd}d");
         assert_eq!(plain("two\nlines\tof é漢"), "two\nlines of é漢");
+        assert_eq!(line("two\nlines\tof é漢"), "two␊lines of é漢");
+        assert_eq!(block("two\nlines\tof\u{1b}é漢"), "two\nlines\tof␛é漢");
+        assert_eq!(json("{\n \"a\": \"\u{9b}1m\u{7f}é\"}".into()), "{\n \"a\": \"\\u009b1m\\u007fé\"}");
         assert!(matches!(plain("plain é"), Cow::Borrowed(_)));
     }
 

@@ -123,7 +123,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The disk is full, or nearly so.
-    #[error("no room to write to {}: {free} bytes are free, {wanted} are wanted", path.display())]
+    #[error("no room to write to {}: {free} bytes are free{}", path.display(), to_stay_free(*free, *wanted))]
     StorageFull {
         /// The store.
         path: PathBuf,
@@ -233,6 +233,16 @@ fn of_expected(expected: Option<u64>) -> String {
     expected.map(|expected| format!(" of {expected}")).unwrap_or_default()
 }
 
+/// What [`Error::StorageFull`] says where it is the caller's margin that is used up, and not the disk.
+fn to_stay_free(free: u64, wanted: u64) -> String {
+    if is_margin(free, wanted) { format!(", {wanted} are to stay free (store.min_free_bytes)") } else { String::new() }
+}
+
+/// A disk that is full wants one byte more than there is.
+fn is_margin(free: u64, wanted: u64) -> bool {
+    wanted > free.saturating_add(1)
+}
+
 /// What to do about a store that cannot be read any more.
 const REPAIR: &str = "run `nootropic verify` to see what is wrong, then `nootropic restore` a backup, or move the store \
                       away and index again with `nootropic index --rebuild`";
@@ -272,6 +282,17 @@ impl Error {
         }
     }
 
+    /// What failed, as a contract's error puts it: “watching failed”.
+    fn doing(&self) -> &'static str {
+        match self {
+            Self::WatchLimit { .. } | Self::Watch { .. } => "watching",
+            Self::EmbedderChanged { .. } => "embedding",
+            #[cfg(feature = "arroy")]
+            Self::Approximate { .. } => "the approximate index",
+            _ => "the store",
+        }
+    }
+
     /// What to try, in one sentence, where something can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -283,13 +304,18 @@ impl Error {
             Self::NotAStore { .. } | Self::Truncated { .. } | Self::Damaged { .. } | Self::RolledBack { .. } => {
                 Some(REPAIR.into())
             }
-            Self::NewerFormat { .. } => Some("use the newer version, or index again elsewhere".into()),
+            Self::NewerFormat { .. } => {
+                Some("use the newer version, or index anew for this one with `nootropic index --rebuild`".into())
+            }
             Self::OlderFormat { .. } => Some("open it once where it can be written".into()),
             Self::IndexVersion { .. } => Some("run `nootropic index`: the index is then built anew".into()),
             Self::NetworkFilesystem { .. } => {
                 Some("keep the store on a local disk, or allow network filesystems at your own risk".into())
             }
             Self::ReadOnlyStore { .. } => Some("open it where it can be written".into()),
+            Self::StorageFull { free, wanted, .. } if is_margin(*free, *wanted) => {
+                Some("free some disk space, or set store.min_free_bytes lower; nothing was lost".into())
+            }
             Self::StorageFull { .. } => Some("free some disk space and try again; nothing was lost".into()),
             Self::AddressSpace { .. } => Some("raise the limit (`ulimit -v`) and open the store again".into()),
             Self::InUse { .. } => Some("close the other programs that use it, then try again".into()),
@@ -346,9 +372,37 @@ impl From<Error> for nootropic_core::Error {
         match error {
             Error::Core(error) => error,
             other => {
-                let (kind, hint) = (other.kind(), other.hint());
-                Self::Failed { op: "context".into(), kind, hint, source: BoxError::from(other) }
+                let (op, kind, hint) = (other.doing(), other.kind(), other.hint());
+                Self::Failed { op: op.into(), kind, hint, source: BoxError::from(other) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_margin_that_is_used_up_are_told_apart() {
+        let full = |free, wanted| Error::StorageFull { path: "store".into(), free, wanted };
+        assert_eq!(full(7, 8).to_string(), "no room to write to store: 7 bytes are free");
+        assert!(!full(7, 8).hint().unwrap().contains("min_free_bytes"));
+        let margin = "no room to write to store: 7 bytes are free, 4096 are to stay free (store.min_free_bytes)";
+        assert_eq!(full(7, 4096).to_string(), margin);
+        assert!(full(7, 4096).hint().unwrap().contains("store.min_free_bytes"));
+    }
+
+    #[test]
+    fn a_newer_store_can_be_indexed_anew() {
+        let newer = Error::NewerFormat { path: "store".into(), found: 9, supported: 1 };
+        assert!(newer.hint().unwrap().contains("nootropic index --rebuild"));
+    }
+
+    #[test]
+    fn a_contract_says_what_failed() {
+        let error = nootropic_core::Error::from(Error::StoreMissing { path: "x".into() });
+        assert_eq!(error.to_string(), "the store failed");
+        assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::NotFound, true));
     }
 }

@@ -120,6 +120,28 @@ fn filters_hold_for_every_hit() {
 }
 
 #[test]
+fn what_is_left_out_is_in_no_hit() {
+    let repo = Repo::new(FILES);
+    let without = |question: &str, filter: &str| {
+        let (all, rest) = (repo.search(question), repo.search(&format!("{question} {filter}")));
+        assert!(rest.len() < all.len() && !rest.is_empty(), "{filter}: {rest:?}");
+        rest
+    };
+    assert!(without("commit environment", "-lang:rust").iter().all(|c| c.language.as_deref() != Some("rust")));
+    assert!(without("commit environment", "-lang:markdown -lang:python").iter().all(|c| c.path.ends_with(".rs")));
+    let rest = without("commit environment", "-symbol:commit");
+    assert!(rest.iter().all(|c| c.path != "src/store/environment.rs"), "one passage defines it: {rest:?}");
+    // A filter is a question too: the head of each file that is not left out.
+    assert_eq!(repo.search("-lang:rust").len(), 2);
+    assert_eq!(repo.search("-symbol:main").len(), FILES.len() - 1);
+    assert!(repo.search("symbol:commit -path:src").is_empty());
+    let options = SearchOptions::default();
+    let unknown = repo.engine.search("x -lang:klingon", &options).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
+    assert!(unknown.to_string().starts_with("lang: no language named klingon"), "{unknown}");
+}
+
+#[test]
 fn nothing_found_is_an_empty_answer() {
     let repo = Repo::new(FILES);
     for question in ["zzzqqq", "", "   ", "!!!", "lang:zig commit"] {

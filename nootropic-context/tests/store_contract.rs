@@ -8,7 +8,9 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nootropic_context::Error as ContextError;
-use nootropic_context::store::{LmdbStore, StoreOptions, quarantine, read_manifest, restore, verify};
+use nootropic_context::store::{
+    LmdbStore, SetAside, StoreOptions, quarantine, read_manifest, remove_replaced, restore, retire, set_aside, verify,
+};
 use nootropic_core::{Error, ErrorKind, KeyRange, MAX_KEY_LEN, ReadTxn, Result, Store, StoreExt, Table, testing};
 use store_support::{A, B, options};
 
@@ -445,4 +447,28 @@ fn quarantine_moves_and_never_deletes() {
     drop(LmdbStore::open(&path, &options()).unwrap());
     assert!(quarantine(&path).unwrap().ends_with("store.damaged-2"));
     assert!(verify(&dir.path().join("store.damaged-1")).unwrap().is_clean());
+}
+
+#[test]
+fn a_retired_store_is_kept_until_its_successor_is_complete() {
+    let (dir, store) = open();
+    let path = store.path().to_owned();
+    assert!(matches!(retire(&path), Err(ContextError::InUse { .. })));
+    drop(store);
+    assert!(retire(&path).unwrap().ends_with("store.replaced-1"));
+    drop(LmdbStore::open(&path, &options()).unwrap());
+    assert!(quarantine(&path).unwrap().ends_with("store.damaged-1"));
+    for other in ["store.replaced-x", "store.replaced-", "other.replaced-1", "store.replaced-1.bak"] {
+        std::fs::create_dir(dir.path().join(other)).unwrap();
+    }
+    let names = |old: &[SetAside]| -> Vec<_> {
+        old.iter().map(|old| (old.path.file_name().unwrap().to_str().unwrap().to_owned(), old.damaged)).collect()
+    };
+    let old = set_aside(&path).unwrap();
+    assert_eq!(names(&old), [("store.damaged-1".into(), true), ("store.replaced-1".into(), false)]);
+    assert!(old.iter().all(|old| old.bytes > 4096));
+    remove_replaced(&path).unwrap();
+    assert_eq!(names(&set_aside(&path).unwrap()), [("store.damaged-1".into(), true)]);
+    assert!(dir.path().join("other.replaced-1").exists() && dir.path().join("store.replaced-x").exists());
+    assert_eq!(set_aside(&dir.path().join("nowhere/store")).unwrap(), []);
 }

@@ -1,13 +1,13 @@
 //! Maps, packs and symbols: the repository seen from above.
 
 use nootropic_context::graph::{self, NameMatch, PackOrder, RepoMap, SymbolAnswer};
-use nootropic_context::search::SearchOptions;
 use nootropic_core::SymbolKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::scope::{COUNTS, MAP_TOKENS, PACK_TOKENS, within};
 use crate::searching::Search;
-use crate::{Call, Nootropic, Result};
+use crate::{Call, Nootropic, Result, Scope};
 
 /// Asks for a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,16 +17,11 @@ pub struct Map {
     #[schemars(extend("x-positional" = 1, "x-value-name" = "FOCUS", "x-complete" = "path"))]
     pub focus: Vec<String>,
     /// The most tokens the map may have; 2048 if not given.
-    #[schemars(range(min = 1, max = 1_000_000), extend("x-short" = "t", "x-value-name" = "N"))]
+    #[schemars(range(min = *MAP_TOKENS.start(), max = *MAP_TOKENS.end()), extend("x-short" = "t", "x-value-name" = "N"))]
     pub tokens: Option<u32>,
-    /// Only paths that match: a part of the path or a glob.
-    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
-    pub path: Vec<String>,
-    /// Only this language.
-    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
-    pub lang: Vec<String>,
-    /// Show the index as it is, without reading what changed.
-    pub no_update: bool,
+    /// Where to look.
+    #[serde(flatten)]
+    pub scope: Scope,
 }
 
 /// A map, as text and in its parts.
@@ -48,11 +43,11 @@ pub struct Pack {
     pub query: String,
     /// The most tokens the text may have; 8192 if not given.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 10_000_000), extend("x-short" = "t", "x-value-name" = "N"))]
+    #[schemars(range(min = *PACK_TOKENS.start(), max = *PACK_TOKENS.end()), extend("x-short" = "t", "x-value-name" = "N"))]
     pub tokens: Option<u32>,
     /// The most passages to take from.
     #[serde(default = "fifty")]
-    #[schemars(range(min = 1, max = 1000), extend("x-short" = "k", "x-value-name" = "N"))]
+    #[schemars(range(min = *COUNTS.start(), max = *COUNTS.end()), extend("x-short" = "k", "x-value-name" = "N"))]
     pub limit: u32,
     /// In which order blocks stand.
     #[serde(default)]
@@ -61,17 +56,9 @@ pub struct Pack {
     #[serde(default)]
     #[schemars(extend("x-short" = "n"))]
     pub line_numbers: bool,
-    /// Only in paths that match: a part of the path or a glob.
-    #[serde(default)]
-    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
-    pub path: Vec<String>,
-    /// Only in this language.
-    #[serde(default)]
-    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
-    pub lang: Vec<String>,
-    /// Pack from the index as it is, without reading what changed.
-    #[serde(default)]
-    pub no_update: bool,
+    /// Where to look.
+    #[serde(flatten)]
+    pub scope: Scope,
 }
 
 fn fifty() -> u32 {
@@ -107,22 +94,14 @@ pub struct Symbols {
     pub references: bool,
     /// The most definitions to show.
     #[serde(default = "twenty")]
-    #[schemars(range(min = 1, max = 1000), extend("x-short" = "k", "x-value-name" = "N"))]
+    #[schemars(range(min = *COUNTS.start(), max = *COUNTS.end()), extend("x-short" = "k", "x-value-name" = "N"))]
     pub limit: u32,
     /// Only this kind.
     #[serde(default)]
     pub kind: Vec<SymbolKind>,
-    /// Only in paths that match: a part of the path or a glob.
-    #[serde(default)]
-    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
-    pub path: Vec<String>,
-    /// Only in this language.
-    #[serde(default)]
-    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
-    pub lang: Vec<String>,
-    /// Look in the index as it is, without reading what changed.
-    #[serde(default)]
-    pub no_update: bool,
+    /// Where to look.
+    #[serde(flatten)]
+    pub scope: Scope,
 }
 
 fn twenty() -> u32 {
@@ -149,17 +128,17 @@ impl Nootropic {
     /// # Errors
     /// As [`search`](Self::search), and of kind `InvalidInput` for a glob or a language that is none.
     pub fn map(&self, input: &Map, call: &Call) -> Result<MapAnswer> {
-        self.refresh(input.no_update, call)?;
         let mut options = graph::MapOptions {
             focus: input.focus.clone(),
-            paths: input.path.clone(),
-            languages: input.lang.clone(),
+            paths: input.scope.path.clone(),
+            languages: input.scope.lang.clone(),
             ..graph::MapOptions::default()
         };
         if let Some(tokens) = input.tokens {
-            options.tokens = tokens as usize;
+            options.tokens = within("tokens", tokens, &MAP_TOKENS)? as usize;
         }
-        let map = graph::repo_map(&*self.indexed()?.0.store, &options)?;
+        self.refresh(&input.scope, call)?;
+        let map = graph::repo_map(&call.cancellable(&*self.indexed()?.0.store), &options)?;
         Ok(MapAnswer { text: map.text(), map })
     }
 
@@ -169,28 +148,21 @@ impl Nootropic {
     /// # Errors
     /// As [`search`](Self::search).
     pub fn pack(&self, input: &Pack, call: &Call) -> Result<PackAnswer> {
-        let search = Search {
-            query: input.query.clone(),
-            path: input.path.clone(),
-            lang: input.lang.clone(),
-            ..Search::default()
-        };
-        let question = search.question()?;
-        self.refresh(input.no_update, call)?;
-        let opened = self.indexed()?.0;
-        let found = opened
-            .engine
-            .search(&question, &SearchOptions { limit: input.limit as usize, ..SearchOptions::default() })?;
-        let chunks: Vec<_> = found.hits.iter().map(|hit| hit.chunk.id).collect();
+        let search = Search { limit: Some(input.limit), scope: input.scope.clone(), ..Search::of(&input.query) };
+        let (question, how) = (search.question()?, search.options(self.config())?);
         let mut options = graph::PackOptions {
             order: input.order,
             line_numbers: input.line_numbers,
             ..graph::PackOptions::default()
         };
         if let Some(tokens) = input.tokens {
-            options.tokens = tokens as usize;
+            options.tokens = within("tokens", tokens, &PACK_TOKENS)? as usize;
         }
-        let pack = graph::pack(&*opened.store, &chunks, &options)?;
+        self.refresh(&input.scope, call)?;
+        let opened = self.indexed()?.0;
+        let found = opened.engine.search(&question, &how)?;
+        let chunks: Vec<_> = found.hits.iter().map(|hit| hit.chunk.id).collect();
+        let pack = graph::pack(&call.cancellable(&*opened.store), &chunks, &options)?;
         Ok(PackAnswer { query: input.query.clone(), text: pack.text(), pack })
     }
 
@@ -202,17 +174,17 @@ impl Nootropic {
         if input.name.trim().is_empty() {
             return Err(crate::Error::Input { what: "name", problem: "there is nothing to look for".into() });
         }
-        self.refresh(input.no_update, call)?;
         let query = graph::SymbolQuery {
             name: input.name.clone(),
             loosest: if input.exact { NameMatch::Exact } else { NameMatch::Fuzzy },
             kinds: input.kind.clone(),
-            paths: input.path.clone(),
-            languages: input.lang.clone(),
-            limit: input.limit as usize,
+            paths: input.scope.path.clone(),
+            languages: input.scope.lang.clone(),
+            limit: within("limit", input.limit, &COUNTS)? as usize,
             references: input.references,
             ..graph::SymbolQuery::default()
         };
-        Ok(graph::symbols(&*self.indexed()?.0.store, &query)?)
+        self.refresh(&input.scope, call)?;
+        Ok(graph::symbols(&call.cancellable(&*self.indexed()?.0.store), &query)?)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use nootropic_core::{CancelToken, Error, ErrorKind, Event, EventSink, Outcome, Silent, Unit};
+use crate::cancellable::Cancellable;
+use nootropic_core::{CancelToken, Error, ErrorKind, Event, EventSink, Outcome, Silent, Store, Unit};
 
 /// How to stop a call, and who hears how it goes. The default is never cancelled and silent.
 ///
@@ -34,6 +35,11 @@ impl Call {
         Self { events, ..Self::default() }
     }
 
+    /// `store`, whose reads end when this call is cancelled.
+    pub(crate) fn cancellable<'c>(&'c self, store: &'c dyn Store) -> Cancellable<'c> {
+        Cancellable { store, cancel: &self.cancel }
+    }
+
     pub(crate) fn started(&self, task: &str, unit: Unit) {
         self.events.emit(&Event::Started { task: task.into(), total: None, unit });
     }
@@ -50,7 +56,7 @@ impl Call {
         let (outcome, message) = match result {
             Ok(_) => (Outcome::Done, None),
             Err(error) if error.kind() == ErrorKind::Cancelled => (Outcome::Cancelled, None),
-            Err(error) => (Outcome::Failed, Some(error.to_string())),
+            Err(error) => (Outcome::Failed, Some(crate::chain(error))),
         };
         self.events.emit(&Event::Finished { task: task.into(), outcome, message });
     }

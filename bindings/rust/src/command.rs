@@ -11,6 +11,7 @@ use crate::doctor::{Doctor, DoctorReport};
 use crate::indexing::{Index, IndexReport};
 use crate::searching::{Search, SearchAnswer};
 use crate::settings::{ConfigReport, ConfigShow};
+use crate::suggest::did_you_mean;
 use crate::upkeep::{
     Backup, BackupReport, Compact, CompactReport, Restore, RestoreReport, Status, StatusReport, Verify, VerifyReport,
 };
@@ -92,7 +93,11 @@ pub fn registry() -> Result<Registry> {
 /// An error of kind `NotFound` for a name that is none, of kind `InvalidInput` for input that does not fit; as the command.
 pub fn invoke(name: &str, input: Value, session: &Session, call: &Call) -> Result<Value> {
     let found = COMMANDS.iter().find(|command| command.name == name);
-    let command = found.ok_or_else(|| CoreError::NotFound { what: "command", name: name.to_owned() })?;
+    let command = found.ok_or_else(|| Error::NotFound {
+        what: "command",
+        name: name.to_owned(),
+        hint: did_you_mean(name, COMMANDS.iter().map(|command| command.name)),
+    })?;
     (command.invoke)(input, session, call)
 }
 
@@ -315,6 +320,6 @@ impl Command for ConfigShow {
     }
 
     fn run(self, session: &Session, _: &Call) -> Result<ConfigReport> {
-        Ok(session.repository()?.config_report(&self))
+        session.repository()?.config_report(&self)
     }
 }

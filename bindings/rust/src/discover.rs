@@ -25,8 +25,12 @@ pub enum FoundBy {
 /// The repository of a folder: the nearest folder upward that holds `.nootropic`, else the nearest that holds `.git`
 /// (a folder, or a file as in worktrees and submodules), else the folder itself.
 ///
+/// What is found so was not named, and may be somebody else's trap: an index that says what they want, or a place where they
+/// can read what is indexed. It has to belong to the user or to root, as git's `safe.directory` asks; only the `.git` of the
+/// very folder `from` may be anybody's.
+///
 /// # Errors
-/// [`Error::Io`] if `from` does not exist, [`Error::NotAFolder`] if it is none.
+/// [`Error::Io`] if `from` does not exist, [`Error::NotAFolder`] if it is none, [`Error::ForeignFolder`].
 pub fn discover(from: &Path) -> Result<(PathBuf, FoundBy)> {
     let from = folder(from)?;
     for (name, found_by) in [(FOLDER, FoundBy::Index), (".git", FoundBy::Git)] {
@@ -36,10 +40,39 @@ pub fn discover(from: &Path) -> Result<(PathBuf, FoundBy)> {
             if name == FOLDER { marker.is_dir() } else { marker.exists() }
         };
         if let Some(root) = from.ancestors().find(holds) {
+            if found_by == FoundBy::Index || root != from {
+                check_owner(&root.join(name))?;
+            }
             return Ok((root.to_owned(), found_by));
         }
     }
     Ok((from, FoundBy::Here))
+}
+
+/// Refuses what belongs to neither the user nor root.
+#[cfg(unix)]
+fn check_owner(path: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    // A link is its owner's word for where to look.
+    let owner = std::fs::symlink_metadata(path).map_err(Error::io("examine", path))?.uid();
+    let user = rustix::process::geteuid().as_raw();
+    let behind_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+    if is_trusted(owner, user, behind_sudo) {
+        Ok(())
+    } else {
+        Err(Error::ForeignFolder { path: path.to_owned(), owner })
+    }
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Root trusts who became root by `sudo`, as git does.
+#[cfg(unix)]
+fn is_trusted(owner: u32, user: u32, behind_sudo: Option<u32>) -> bool {
+    owner == user || owner == 0 || user == 0 && behind_sudo == Some(owner)
 }
 
 /// The absolute name of an existing folder.
@@ -73,6 +106,23 @@ mod tests {
         fs::write(root.join(".git"), "gitdir: /elsewhere").unwrap();
         fs::create_dir(root.join("src")).unwrap();
         assert_eq!(discover(&root.join("src")).unwrap().0, root);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_user_root_and_who_became_root_are_trusted() {
+        for (owner, user, behind_sudo, trusted) in [
+            (1000, 1000, None, true),
+            (0, 1000, None, true),
+            (1001, 1000, None, false),
+            (1001, 1000, Some(1001), false),
+            (0, 0, None, true),
+            (1000, 0, None, false),
+            (1000, 0, Some(1000), true),
+            (1001, 0, Some(1000), false),
+        ] {
+            assert_eq!(is_trusted(owner, user, behind_sudo), trusted, "{owner} {user} {behind_sudo:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use nootropic_context::index::{FILES, FileRecord};
+use nootropic_context::store::{MAX_READERS, set_aside};
 use nootropic_context::walk::{self, FileStamp, Found};
 use nootropic_core::StoreExt;
 use schemars::JsonSchema;
@@ -53,8 +54,6 @@ pub enum CheckState {
     Fail,
 }
 
-/// LMDB's table of readers has this many places.
-const READER_SLOTS: u32 = 126;
 /// Room below which an index of a large repository may not fit.
 const LITTLE_ROOM: u64 = 1 << 30;
 
@@ -98,6 +97,7 @@ impl Nootropic {
                 add("records", self.check_records(call));
             }
         }
+        add("old indexes", check_old(&self.layout().store()));
         add("disk", self.check_disk());
         let walked = self.walk(opened.as_ref().ok(), call);
         add("files", walked.as_ref().map_or_else(fail, |walked| check_freshness(walked, opened.is_ok())));
@@ -222,6 +222,26 @@ fn tempfile_in(dir: &Path) -> std::io::Result<()> {
     std::fs::remove_file(path)
 }
 
+/// What was moved out of the way and takes room.
+fn check_old(store: &Path) -> Finding {
+    let old = match set_aside(store) {
+        Ok(old) if old.is_empty() => return ok("none is kept"),
+        Ok(old) => old,
+        Err(error) => return fail(&error.into()),
+    };
+    let (mut sizes, mut hints) = (Vec::new(), Vec::new());
+    for old in &old {
+        sizes.push(format!("{} ({:.1} MiB)", old.path.display(), old.bytes as f64 / f64::from(1 << 20)));
+        if old.damaged {
+            hints.push(format!("delete {} once nobody wants to mend it", old.path.display()));
+        }
+    }
+    if old.iter().any(|old| !old.damaged) {
+        hints.push("`nootropic index` removes what was replaced once the new index is complete".to_owned());
+    }
+    warn(sizes.join(", "), hints.join("; "))
+}
+
 fn check_size(opened: &Opened) -> Finding {
     match opened.store.stats() {
         Ok(stats) if stats.growth > 4.0 && stats.file_bytes > 16 << 20 => warn(
@@ -240,11 +260,11 @@ fn check_size(opened: &Opened) -> Finding {
 
 fn check_readers(opened: &Opened) -> Finding {
     match opened.store.stats() {
-        Ok(stats) if stats.reader_slots > READER_SLOTS * 3 / 4 => warn(
-            format!("{} of {READER_SLOTS} places for readers were taken at once", stats.reader_slots),
+        Ok(stats) if stats.reader_slots > MAX_READERS / 4 * 3 => warn(
+            format!("{} of {MAX_READERS} places for readers were taken at once", stats.reader_slots),
             "close programs that have the repository open",
         ),
-        Ok(stats) => ok(format!("{} of {READER_SLOTS} places for readers taken at most", stats.reader_slots)),
+        Ok(stats) => ok(format!("{} of {MAX_READERS} places for readers taken at most", stats.reader_slots)),
         Err(error) => fail(&error.into()),
     }
 }

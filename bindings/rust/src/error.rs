@@ -13,10 +13,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A contract's own error.
     #[error(transparent)]
-    Core(#[from] nootropic_core::Error),
+    Core(nootropic_core::Error),
     /// Keeping or finding failed.
     #[error(transparent)]
-    Context(#[from] nootropic_context::Error),
+    Context(nootropic_context::Error),
     /// The operating system refused something.
     #[error("cannot {op} {}", path.display())]
     Io {
@@ -49,11 +49,29 @@ pub enum Error {
         /// The link.
         path: PathBuf,
     },
+    /// What was found upward is somebody else's.
+    #[error("{} belongs to user {owner}, who is neither you nor root", path.display())]
+    ForeignFolder {
+        /// The `.nootropic` or `.git`.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The repository was never indexed.
     #[error("{} has no index", root.display())]
     NoIndex {
         /// The repository.
         root: PathBuf,
+    },
+    /// Nothing has that name.
+    #[error("no {what} is named {name}")]
+    NotFound {
+        /// What was looked for, e.g. `setting`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What may have been meant.
+        hint: Option<String>,
     },
     /// The input is wrong.
     #[error("{what}: {problem}")]
@@ -78,8 +96,8 @@ impl Error {
             Self::Context(error) => error.kind(),
             Self::Io { source, .. } => io_kind(source),
             Self::Setting { .. } | Self::NotAFolder { .. } | Self::Input { .. } => ErrorKind::InvalidInput,
-            Self::LinkedFolder { .. } => ErrorKind::Denied,
-            Self::NoIndex { .. } => ErrorKind::NotFound,
+            Self::LinkedFolder { .. } | Self::ForeignFolder { .. } => ErrorKind::Denied,
+            Self::NoIndex { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
         }
     }
 
@@ -87,15 +105,43 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Core(error) => error.hint().or_else(|| refusal_hint(error.kind())),
+            // It knows how much is free, and what took the rest.
+            Self::Context(error) if error.kind() == ErrorKind::StorageFull => error.hint(),
             Self::Context(error) => refusal_hint(error.kind()).or_else(|| error.hint()),
             Self::Io { source, .. } => refusal_hint(io_kind(source)),
-            Self::Setting { hint, .. } => hint.clone(),
+            Self::Setting { hint, .. } | Self::NotFound { hint, .. } => hint.clone(),
             Self::NotAFolder { .. } => Some("name the folder that holds the repository".into()),
             Self::LinkedFolder { .. } => {
                 Some("remove the link: following it could write outside the repository".into())
             }
+            Self::ForeignFolder { path, .. } => {
+                let root = path.parent().unwrap_or(path).display();
+                Some(format!("if you trust what is there, name it: `--repo {root}`; if not, name your own: `--repo .`"))
+            }
             Self::NoIndex { .. } => Some("run `nootropic index` first".into()),
             Self::Input { .. } => None,
+        }
+    }
+}
+
+/// What nootropic-context said through a contract is taken out of its wrapping: it says more.
+impl From<nootropic_core::Error> for Error {
+    fn from(error: nootropic_core::Error) -> Self {
+        match error {
+            nootropic_core::Error::Failed { op, kind, hint, source } => match source.downcast() {
+                Ok(error) => Self::Context(*error),
+                Err(source) => Self::Core(nootropic_core::Error::Failed { op, kind, hint, source }),
+            },
+            error => Self::Core(error),
+        }
+    }
+}
+
+impl From<nootropic_context::Error> for Error {
+    fn from(error: nootropic_context::Error) -> Self {
+        match error {
+            nootropic_context::Error::Core(error) => error.into(),
+            error => Self::Context(error),
         }
     }
 }

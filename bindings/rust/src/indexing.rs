@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nootropic_context::index::{Progress, UpdateReport, update};
-use nootropic_context::store::quarantine;
-use nootropic_core::{Store, Unit};
+use nootropic_context::store;
+use nootropic_core::{ErrorKind, Store, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Nootropic, Result};
+use crate::nootropic::is_refusal;
+use crate::{Call, Error, Nootropic, Result};
 
 /// Asks for the index to be brought into step with the files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +20,7 @@ pub struct Index {
     /// The repository's folder, if not the one we stand in.
     #[schemars(extend("x-positional" = 1, "x-value-name" = "DIR", "x-complete" = "dir"))]
     pub dir: Option<PathBuf>,
-    /// Start anew: move the old index away, and remove it once the new one stands, unless it was damaged.
+    /// Start anew: move the old index away, and remove it once the new one is complete; one that cannot be read is kept.
     pub rebuild: bool,
     /// Read every file again, even those that look unchanged.
     pub rehash: bool,
@@ -46,7 +47,7 @@ pub struct IndexReport {
     pub seconds: f64,
     /// The state the index is in now; none if there was nothing to index.
     pub snapshot: Option<String>,
-    /// Where a damaged index was moved.
+    /// Where an old index was moved that could not be read: it is kept for those who can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<PathBuf>,
 }
@@ -79,29 +80,37 @@ impl Nootropic {
     /// `cancelled` when the call is: what was committed by then stays. Why the folder cannot be listed or the store not be
     /// written.
     pub fn index(&self, input: &Index, call: &Call) -> Result<IndexReport> {
-        let replaced = if input.rebuild { self.set_aside()? } else { None };
+        call.cancel.check()?; // before anything is moved
+        let kept = if input.rebuild { self.set_aside()? } else { None };
         let store = self.opened(true)?.store;
-        let mut report = self.update(&*store, input.rehash, call)?;
-        if let Some((dir, damaged)) = replaced {
-            if damaged {
-                report.kept = Some(dir);
-            } else {
-                std::fs::remove_dir_all(&dir).map_err(crate::Error::io("remove", dir))?;
-            }
-        }
-        Ok(report)
+        Ok(IndexReport { kept, ..self.update(&*store, input.rehash, call)? })
     }
 
-    /// Moves the store away; says where, and whether it was damaged.
-    fn set_aside(&self) -> Result<Option<(PathBuf, bool)>> {
+    /// Moves the store away; says where to, if it cannot be read and is to be kept.
+    fn set_aside(&self) -> Result<Option<PathBuf>> {
         let dir = self.layout().store();
-        if !dir.is_dir() {
-            return Ok(None);
-        }
         self.layout().check()?;
-        let damaged = self.opened(false).and_then(|opened| Ok(opened.store.snapshot()?)).is_err();
+        let readable = match self.opened(false).and_then(|opened| Ok(opened.store.snapshot()?)) {
+            Ok(_) => true,
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound => return Ok(None),
+                ErrorKind::Busy => return Err(error),
+                // Another version can read it, and holds the same.
+                kind => kind == ErrorKind::UnsupportedVersion,
+            },
+        };
         self.close();
-        Ok(Some((quarantine(&dir)?, damaged)))
+        if readable { store::retire(&dir).map(|_| None) } else { store::quarantine(&dir).map(Some) }.map_err(Into::into)
+    }
+
+    /// The index is complete: what it replaced, in this run or in one that was interrupted, is of no use any more.
+    fn remove_replaced(&self, call: &Call) {
+        if let Err(error) = store::remove_replaced(&self.layout().store()).map_err(Error::from)
+            // Where nothing can be written, every run would say so.
+            && !is_refusal(error.kind())
+        {
+            call.warn("index", error.kind(), crate::chain(&error), error.hint());
+        }
     }
 
     pub(crate) fn update(&self, store: &dyn Store, rehash: bool, call: &Call) -> Result<IndexReport> {
@@ -118,6 +127,8 @@ impl Nootropic {
         };
         let result = update(store, self.root(), &options, &mut on_progress, &|| call.cancel.is_cancelled());
         call.finished("index", &result);
-        Ok(result?.into())
+        let report = result?.into();
+        self.remove_replaced(call);
+        Ok(report)
     }
 }

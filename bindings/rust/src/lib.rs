@@ -18,6 +18,7 @@
 
 mod asking;
 mod call;
+mod cancellable;
 mod command;
 pub mod config;
 mod discover;
@@ -26,12 +27,14 @@ mod error;
 mod highlight;
 mod indexing;
 mod layout;
-mod meaning;
 mod nootropic;
 pub mod places;
+mod scope;
 mod searching;
+mod semantic;
 mod session;
 mod settings;
+mod suggest;
 mod upkeep;
 mod watching;
 
@@ -45,11 +48,13 @@ pub use error::{Error, Result};
 pub use highlight::Highlighter;
 pub use indexing::{Index, IndexReport};
 pub use layout::Layout;
-pub use meaning::Meaning;
 pub use nootropic::Nootropic;
+pub use scope::Scope;
 pub use searching::{Search, SearchAnswer, SearchHit, SignalShare};
+pub use semantic::SemanticSearch;
 pub use session::Session;
 pub use settings::{ConfigReport, ConfigShow};
+pub use suggest::nearest;
 pub use upkeep::{
     Backup, BackupReport, Compact, CompactReport, Restore, RestoreReport, Status, StatusReport, Verify, VerifyReport,
 };

@@ -202,8 +202,10 @@ pub(crate) fn is_refusal(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nootropic_context::index::META;
+
     use super::*;
-    use crate::{Call, Index, Search};
+    use crate::{Call, Index, Scope, Search};
 
     /// Makes the index look as if another version had written it.
     fn pretend(repository: &Nootropic, version: u8) {
@@ -222,7 +224,7 @@ mod tests {
         let (index, call) = (Index::default(), Call::default());
         repository.index(&index, &call).unwrap();
         pretend(&repository, 0);
-        let as_is = Search { no_update: true, ..Search::of("acquire") };
+        let as_is = Search { scope: Scope { no_update: true, ..Scope::default() }, ..Search::of("acquire") };
         assert_eq!(repository.search(&as_is, &call).unwrap_err().kind(), ErrorKind::UnsupportedVersion);
         assert_eq!(repository.index(&index, &call).unwrap().indexed, 1);
         assert_eq!(repository.search(&as_is, &call).unwrap().hits.len(), 1);

@@ -1,11 +1,12 @@
 //! Asking the index.
 
-use nootropic_context::search::{Answer, Hit, SearchOptions};
+use nootropic_context::search::{Answer, Hit, SearchOptions, is_filter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::nootropic::is_refusal;
-use crate::{Call, Error, Nootropic, Result};
+use crate::scope::{COUNTS, within};
+use crate::{Call, Config, Error, Nootropic, Result, Scope};
 
 /// A question.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,18 +16,13 @@ pub struct Search {
     /// out.
     #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY"))]
     pub query: String,
-    /// The most passages to show.
+    /// The most passages to show; the setting `search.limit` (default 10) if not given.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 1000), extend("x-short" = "k", "x-value-name" = "N"))]
+    #[schemars(range(min = *COUNTS.start(), max = *COUNTS.end()), extend("x-short" = "k", "x-value-name" = "N"))]
     pub limit: Option<u32>,
-    /// Only in paths that match: a part of the path or a glob.
-    #[serde(default)]
-    #[schemars(extend("x-short" = "p", "x-value-name" = "PATH", "x-complete" = "path"))]
-    pub path: Vec<String>,
-    /// Only in this language.
-    #[serde(default)]
-    #[schemars(extend("x-short" = "l", "x-value-name" = "LANGUAGE"))]
-    pub lang: Vec<String>,
+    /// Where to look.
+    #[serde(flatten)]
+    pub scope: Scope,
     /// Only in definitions of this name.
     #[serde(default)]
     #[schemars(extend("x-value-name" = "NAME"))]
@@ -34,9 +30,6 @@ pub struct Search {
     /// Say what each signal added to the score.
     #[serde(default)]
     pub explain: bool,
-    /// Answer from the index as it is, without reading what changed.
-    #[serde(default)]
-    pub no_update: bool,
 }
 
 /// What a question found.
@@ -98,20 +91,29 @@ impl Search {
 
     /// The question with its filters written out.
     pub(crate) fn question(&self) -> Result<String> {
-        if self.query.trim().is_empty() && self.path.is_empty() && self.lang.is_empty() && self.symbol.is_empty() {
+        let filters = [("path", &self.scope.path), ("lang", &self.scope.lang), ("symbol", &self.symbol)];
+        if self.query.trim().is_empty() && filters.iter().all(|(_, values)| values.is_empty()) {
             return Err(Error::Input { what: "query", problem: "there is nothing to look for".into() });
         }
         let mut question = self.query.clone();
-        for (name, values) in [("path", &self.path), ("lang", &self.lang), ("symbol", &self.symbol)] {
+        for (name, values) in filters {
             for value in values {
-                if value.is_empty() || value.contains(char::is_whitespace) {
+                let filter = format!("{name}:{value}");
+                if !is_filter(&filter) || filter.contains(char::is_whitespace) {
                     let problem = format!("`{value}` cannot be a filter; write `?` for a space");
                     return Err(Error::Input { what: name, problem });
                 }
-                question.push_str(&format!(" {name}:{value}"));
+                question.push(' ');
+                question.push_str(&filter);
             }
         }
         Ok(question)
+    }
+
+    /// How to look for it.
+    pub(crate) fn options(&self, config: &Config) -> Result<SearchOptions> {
+        let limit = within("limit", self.limit.unwrap_or(config.search.limit), &COUNTS)?;
+        Ok(SearchOptions { limit: limit as usize, explain: self.explain, ..SearchOptions::default() })
     }
 }
 
@@ -161,24 +163,22 @@ impl Nootropic {
     /// # Errors
     /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
     pub fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let question = input.question()?;
-        self.refresh(input.no_update, call)?;
-        let limit = input.limit.unwrap_or(self.config().search.limit) as usize;
-        let options = SearchOptions { limit, explain: input.explain, ..SearchOptions::default() };
+        let (question, options) = (input.question()?, input.options(self.config())?);
+        self.refresh(&input.scope, call)?;
         let answer = self.engine()?.search(&question, &options)?;
         Ok(SearchAnswer::new(input, answer))
     }
 
     /// Brings the index into step before it is asked, if that is wanted and possible.
-    pub(crate) fn refresh(&self, no_update: bool, call: &Call) -> Result<()> {
-        if no_update || !self.config().search.update {
+    pub(crate) fn refresh(&self, scope: &Scope, call: &Call) -> Result<()> {
+        if scope.no_update || !self.config().search.update {
             return Ok(());
         }
         // Where nothing changed, nothing is written: a store that cannot be written is no obstacle then.
         let updated = self.opened(true).and_then(|opened| self.update(&*opened.store, false, call).map(drop));
         match updated {
             Err(error) if is_refusal(error.kind()) && self.indexed().is_ok() => {
-                let message = format!("the index was not brought up to date: {error}");
+                let message = format!("the index was not brought up to date: {}", crate::chain(&error));
                 call.warn("index", error.kind(), message, error.hint());
                 Ok(())
             }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::ValueReport;
-use crate::{Nootropic, places};
+use crate::config::{ValueReport, keys};
+use crate::suggest::did_you_mean;
+use crate::{Error, Nootropic, Result, places};
 
 /// Asks for the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,13 +34,25 @@ pub struct ConfigReport {
 
 impl Nootropic {
     /// The configuration, with where each value came from.
-    pub fn config_report(&self, input: &ConfigShow) -> ConfigReport {
-        let wanted = |report: &ValueReport| input.key.as_deref().is_none_or(|key| report.key.starts_with(key));
-        ConfigReport {
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if no key begins so.
+    pub fn config_report(&self, input: &ConfigShow) -> Result<ConfigReport> {
+        let mut values = self.layers().report();
+        if let Some(key) = &input.key {
+            values.retain(|value| value.key.starts_with(key.as_str()));
+            if values.is_empty() {
+                let groups = keys().filter_map(|known| known.split('.').next());
+                let hint = did_you_mean(key, keys().chain(groups));
+                let hint = hint.or_else(|| Some("`nootropic config show` lists them".into()));
+                return Err(Error::NotFound { what: "setting", name: key.clone(), hint });
+            }
+        }
+        Ok(ConfigReport {
             root: self.root().to_owned(),
             user_file: places::config_file(),
-            values: self.layers().report().into_iter().filter(wanted).collect(),
+            values,
             warnings: self.layers().warnings().to_vec(),
-        }
+        })
     }
 }

@@ -180,8 +180,9 @@ impl Nootropic {
     /// Checks every page and record of the store, without mapping it, and then that the records of the index agree.
     ///
     /// # Errors
-    /// [`Error::NoIndex`]; a file that is no store, was cut short or is of a newer version. Damage is reported, not raised.
-    pub fn verify(&self, input: &Verify, _: &Call) -> Result<VerifyReport> {
+    /// [`Error::NoIndex`]; a file that is no store, was cut short or is of a newer version; `cancelled` when the call is, once
+    /// the pages have been read. Damage is reported, not raised.
+    pub fn verify(&self, input: &Verify, call: &Call) -> Result<VerifyReport> {
         self.layout().check()?;
         let store = self.layout().store();
         let report = store::verify(&store).map_err(|error| self.no_index(error))?;
@@ -189,7 +190,7 @@ impl Nootropic {
         let mut problem_count = report.problem_count;
         if report.is_clean() && !input.quick {
             // Every record is as it was written; whether the records agree with each other is another question.
-            let index = index::check(&*self.opened(false)?.store)?;
+            let index = index::check(&call.cancellable(&*self.opened(false)?.store))?;
             problems.extend(index.problems.iter().map(ToString::to_string));
             problem_count += index.problem_count;
         }
@@ -211,7 +212,8 @@ impl Nootropic {
     /// Copies a consistent snapshot of the store to a new folder.
     ///
     /// # Errors
-    /// [`Error::NoIndex`]; an error of kind `AlreadyExists` if the folder is there; as the store's.
+    /// [`Error::NoIndex`]; an error of kind `AlreadyExists` if the folder is there; `cancelled` when the call is; as the
+    /// store's. Nothing is left behind.
     pub fn backup(&self, input: &Backup, call: &Call) -> Result<BackupReport> {
         let (opened, _) = self.indexed()?;
         let path = match &input.to {
@@ -223,7 +225,7 @@ impl Nootropic {
             }
         };
         call.started("backup", Unit::Bytes);
-        let made = opened.store.backup(&path).map_err(CoreError::from);
+        let made = opened.store.backup_until(&path, &|| call.cancel.is_cancelled()).map_err(CoreError::from);
         call.finished("backup", &made);
         let Manifest { snapshot, bytes, blake3, .. } = made?;
         Ok(BackupReport { path, snapshot, bytes, blake3 })
@@ -232,10 +234,12 @@ impl Nootropic {
     /// Puts a backup in the place of the store.
     ///
     /// # Errors
-    /// A backup that is not what its manifest says; an error of kind `Busy` if someone has the store open. Either way the
+    /// [`Error::Io`] if there is no such folder; a backup that is not what its manifest says; an error of kind `Busy` if someone has the store open. Either way the
     /// store stays as it was.
-    pub fn restore(&self, input: &Restore, _: &Call) -> Result<RestoreReport> {
+    pub fn restore(&self, input: &Restore, call: &Call) -> Result<RestoreReport> {
+        call.cancel.check()?;
         self.layout().check()?;
+        std::fs::metadata(&input.from).map_err(Error::io("open", &input.from))?;
         self.layout().make_data()?;
         self.close();
         let store = self.layout().store();
@@ -248,10 +252,11 @@ impl Nootropic {
     ///
     /// # Errors
     /// [`Error::NoIndex`]; an error of kind `Busy` if another process has it open; as the store's.
-    pub fn compact(&self, _: &Compact, _: &Call) -> Result<CompactReport> {
+    pub fn compact(&self, _: &Compact, call: &Call) -> Result<CompactReport> {
         let (opened, _) = self.indexed()?;
         let bytes_before = opened.store.stats()?.file_bytes;
-        index::optimize(&*opened.store)?;
+        index::optimize(&call.cancellable(&*opened.store))?;
+        call.cancel.check()?;
         let snapshot = opened.store.compact()?.to_string();
         Ok(CompactReport { snapshot, bytes_before, bytes_after: opened.store.stats()?.file_bytes })
     }

@@ -7,6 +7,7 @@ use nootropic_context::walk::{WatchBackend, WatchBatch, WatchOptions, watch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::scope::{DEBOUNCE_MS, within};
 use crate::{Call, IndexReport, Nootropic, Result};
 
 /// Asks for the index to be kept in step until the call is cancelled.
@@ -14,7 +15,7 @@ use crate::{Call, IndexReport, Nootropic, Result};
 #[serde(default, deny_unknown_fields)]
 pub struct Watch {
     /// Milliseconds without a change before a batch is read; 200 if not given.
-    #[schemars(range(min = 10, max = 60000), extend("x-value-name" = "MS"))]
+    #[schemars(range(min = *DEBOUNCE_MS.start(), max = *DEBOUNCE_MS.end()), extend("x-value-name" = "MS"))]
     pub debounce_ms: Option<u64>,
     /// Look for changes at intervals instead of asking the operating system: for network filesystems.
     pub poll: bool,
@@ -46,15 +47,18 @@ impl Nootropic {
     /// As [`index`](Self::index), except that being cancelled is how it ends.
     pub fn watch(&self, input: &Watch, call: &Call, each: &mut dyn FnMut(&IndexReport)) -> Result<WatchReport> {
         let begun = Instant::now();
-        let store = self.opened(true)?.store;
-        let options = self.config().index.options();
         let mut how = WatchOptions::default();
         if let Some(ms) = input.debounce_ms {
-            how.debounce = Duration::from_millis(ms);
+            how.debounce = Duration::from_millis(within("debounce_ms", ms, &DEBOUNCE_MS)?);
         }
         if input.poll {
             how.backend = WatchBackend::Poll;
         }
+        if let Some(updates) = input.updates {
+            within("updates", updates, &(1..=u64::MAX))?;
+        }
+        let store = self.opened(true)?.store;
+        let options = self.config().index.options();
         let enough = call.cancel.child();
         let mut total = WatchReport::default();
         let mut failed = None;

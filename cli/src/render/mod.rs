@@ -15,18 +15,13 @@ pub(crate) use search::search;
 
 use crate::color::Palette;
 use crate::commands::Capabilities;
-use crate::terminal::{count, plain, size, thousands};
+use crate::terminal::{count, line as one_line, plain, size, thousands};
 
 /// Writing to a string does not fail.
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => {{ let _ = writeln!($text, $($arg)*); }};
 }
 use line;
-
-/// A text made of a repository's, harmless for a terminal.
-pub(crate) fn plain_text(text: &str) -> String {
-    plain(text).into_owned()
-}
 
 pub(crate) fn index(report: &IndexReport, palette: Palette) -> String {
     let mut text = String::new();
@@ -65,7 +60,7 @@ pub(crate) fn index(report: &IndexReport, palette: Palette) -> String {
         line!(text, "{}", palette.dim(format!("Left out: {}", reasons.join(", "))));
     }
     if let Some(kept) = &report.kept {
-        line!(text, "The damaged index was moved to {}", plain(&kept.to_string_lossy()));
+        line!(text, "The old index could not be read, and is kept as {}", plain(&kept.to_string_lossy()));
     }
     text
 }
@@ -86,13 +81,13 @@ pub(crate) fn symbols(answer: &SymbolAnswer, palette: Palette) -> String {
     }
     let mut text = String::new();
     for hit in &answer.symbols {
-        let place = format!("{}:{}-{}", plain(&hit.path), hit.start_line, hit.end_line);
+        let place = format!("{}:{}-{}", one_line(&hit.path), hit.start_line, hit.end_line);
         let name = match &hit.container {
             Some(container) => format!("{container}.{}", hit.name),
             None => hit.name.clone(),
         };
-        line!(text, "{}  {} {}", palette.path(place), palette.symbol(plain(&name)), palette.dim(hit.kind.as_str()));
-        line!(text, "    {}", plain(&hit.signature));
+        line!(text, "{}  {} {}", palette.path(place), palette.symbol(one_line(&name)), palette.dim(hit.kind.as_str()));
+        line!(text, "    {}", one_line(&hit.signature));
         if let Some(uses) = &hit.references {
             line!(
                 text,
@@ -102,7 +97,7 @@ pub(crate) fn symbols(answer: &SymbolAnswer, palette: Palette) -> String {
             for place in &uses.places {
                 let lines: Vec<_> = place.lines.iter().take(12).map(ToString::to_string).collect();
                 let more = if place.lines.len() > 12 { ", …" } else { "" };
-                line!(text, "      {}:{}{more}", plain(&place.path), lines.join(", "));
+                line!(text, "      {}:{}{more}", one_line(&place.path), lines.join(", "));
             }
         }
     }

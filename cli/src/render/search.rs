@@ -7,7 +7,7 @@ use nootropic::{Highlighter, SearchAnswer, SearchHit};
 use super::line;
 use super::lines::{Line, choose, split};
 use crate::color::Palette;
-use crate::terminal::{count, plain, visible, width};
+use crate::terminal::{count, line as one_line, visible, width};
 
 /// Most lines shown of a passage.
 const MOST_LINES: usize = 7;
@@ -34,10 +34,10 @@ pub(crate) fn search(answer: &SearchAnswer, question: &str, palette: Palette, te
 }
 
 fn heading(text: &mut String, hit: &SearchHit, palette: Palette) {
-    let place = format!("{}:{}-{}", plain(&hit.path).replace('\n', "␊"), hit.start_line, hit.end_line);
+    let place = format!("{}:{}-{}", one_line(&hit.path), hit.start_line, hit.end_line);
     let _ = write!(text, "{}", palette.path(place));
     if let Some(symbol) = &hit.symbol {
-        let _ = write!(text, "  {}", palette.symbol(plain(symbol).replace('\n', " ")));
+        let _ = write!(text, "  {}", palette.symbol(one_line(symbol)));
     }
     let mut notes: Vec<&str> = [hit.kind.as_deref(), hit.language.as_deref()].into_iter().flatten().collect();
     if hit.path_is_lossy {
@@ -116,7 +116,7 @@ fn signals(text: &mut String, hit: &SearchHit, palette: Palette) {
     }
     let share = |signal: &nootropic::SignalShare| {
         let sign = if signal.factor { "×" } else { "+" };
-        format!("{} {sign}{:.2}", plain(&signal.name), signal.value)
+        format!("{} {sign}{:.2}", one_line(&signal.name), signal.value)
     };
     let shares: Vec<_> = hit.signals.iter().map(share).collect();
     line!(text, "  {}", palette.dim(format!("score {:.2}: {}", hit.score, shares.join(", "))));

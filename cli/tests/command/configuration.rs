@@ -59,6 +59,22 @@ fn an_unknown_key_is_shown_where_it_stands() {
 }
 
 #[test]
+fn a_name_that_does_not_exist_is_said_to_be_so() {
+    let repository = Repository::sample();
+    for (arguments, hint) in [
+        (&["config", "show", "serach.limit"][..], "did you mean `search.limit`?"),
+        (&["config", "show", "idnex"], "did you mean `index`?"),
+        (&["config", "show", "nosuch"], "`nootropic config show` lists them"),
+        (&["list-capabilities", "serach"], "did you mean `search`?"),
+        (&["list-capabilities", "nosuch"], "`nootropic list-capabilities` lists them"),
+    ] {
+        let error = repository.error(arguments, 3);
+        assert_eq!((&error["kind"], &error["hint"]), (&"not_found".into(), &hint.into()), "{error}");
+    }
+    assert_eq!(repository.json(["list-capabilities", "--kind", "model"])["capabilities"], serde_json::json!([]));
+}
+
+#[test]
 fn a_repository_may_not_set_everything() {
     let repository = Repository::sample();
     repository.write("nootropic.toml", "store.place = \"user\"\n");

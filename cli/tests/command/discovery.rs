@@ -1,4 +1,5 @@
 use std::fs;
+use std::process::Command;
 
 use crate::Repository;
 
@@ -26,6 +27,66 @@ fn an_index_counts_before_a_git_repository() {
     let status: serde_json::Value = serde_json::from_str(&crate::Run::of(command).out).unwrap();
     assert_eq!(status["root"], repository.path().to_str().unwrap());
     assert_eq!((&status["found_by"], &status["indexed"]), (&"index".into(), &false.into()));
+}
+
+/// A command in a folder of the repository, for which some folders of the repository belong to somebody else. Root gives them
+/// away; anybody else looks from a name space in which all but their own files are nobody's.
+#[cfg(target_os = "linux")]
+fn among_strangers(repository: &Repository, folder: &str, foreign: &[&str], arguments: &[&str]) -> Command {
+    use std::os::unix::fs::chown;
+    let plain = repository.command(arguments);
+    let mut command = if rustix::process::geteuid().is_root() {
+        for marker in [".git", ".nootropic"].map(|marker| repository.path().join(marker)) {
+            let owner = if foreign.iter().any(|name| marker.ends_with(name)) { 65534 } else { 0 };
+            if marker.exists() {
+                chown(marker, Some(owner), None).unwrap();
+            }
+        }
+        plain
+    } else {
+        let mounts: String = foreign.iter().map(|name| format!("mount --bind /usr {name} && ")).collect();
+        let script = format!("{mounts}cd '{folder}' && exec \"$0\" \"$@\"");
+        let mut command = repository.command(["-Urm", "sh", "-c", &script]);
+        command.arg(plain.get_program()).args(plain.get_args());
+        return crate::through("unshare", &command);
+    };
+    command.current_dir(repository.path().join(folder));
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_somebody_else_left_further_up_is_not_used() {
+    let repository = Repository::sample();
+    if !rustix::process::geteuid().is_root() && !crate::can_mount() {
+        return;
+    }
+    let inner = "alice/project";
+    fs::create_dir_all(repository.path().join(inner)).unwrap();
+    let code = |folder: &str, foreign: &[&str], arguments: &[&str]| {
+        crate::Run::of(among_strangers(&repository, folder, foreign, arguments)).code
+    };
+    let refused = |folder: &str, name: &str| {
+        let run = crate::Run::of(among_strangers(&repository, folder, &[name], &["status", "--json"]));
+        assert_eq!(run.code, Some(11), "{run:?}");
+        let error: serde_json::Value = serde_json::from_str(&run.err).unwrap();
+        assert_eq!(error["error"]["kind"], "denied");
+        let place = repository.path().join(name);
+        assert!(error["error"]["message"].as_str().unwrap().starts_with(place.to_str().unwrap()), "{error}");
+        assert!(error["error"]["hint"].as_str().unwrap().contains("--repo"), "{error}");
+    };
+    refused(inner, ".git");
+    assert_eq!(code(".", &[".git"], &["status"]), Some(0), "who stands in it means it");
+    fs::create_dir(repository.path().join(".nootropic")).unwrap();
+    assert_eq!(code(inner, &[".git"], &["status"]), Some(0), "one's own index comes before a repository");
+    refused(inner, ".nootropic");
+    refused(".", ".nootropic");
+    for named in ["--repo=../..", "--repo=."] {
+        assert_eq!(code(inner, &[".nootropic"], &["status", named]), Some(0), "what is named is used");
+    }
+    let mut behind_sudo = among_strangers(&repository, inner, &[".nootropic"], &["status"]);
+    behind_sudo.env("SUDO_UID", "65534");
+    assert_eq!(crate::Run::of(behind_sudo).code, Some(0));
 }
 
 #[test]

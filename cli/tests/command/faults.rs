@@ -30,6 +30,59 @@ fn an_interrupted_run_keeps_what_it_did_and_goes_on() {
     assert_eq!(repository.json(["verify"])["ok"], true);
 }
 
+/// Waits until a process would notice an interrupt rather than die of it.
+#[cfg(target_os = "linux")]
+fn until_it_listens(pid: u32) {
+    let listens = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+        u64::from_str_radix(&caught, 16).unwrap() & (1 << 1) != 0 // SIGINT is signal 2
+    };
+    while !listens() {
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_stop_in_order_ends_at_the_first_interrupt() {
+    use std::process::{Command, Stdio};
+    let repository = Repository::sample();
+    repository.json(["index"]);
+    repository.json(["backup", "../backup"]);
+    let blocked = |data: &std::path::Path| {
+        fs::remove_file(data).unwrap();
+        assert!(Command::new("mkfifo").arg(data).status().unwrap().success());
+    };
+    // Whoever opens it waits for ever.
+    blocked(&repository.temp.path().join("backup/data.mdb"));
+    let drafts = || {
+        let names = fs::read_dir(repository.path().join(".nootropic")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().contains(".tmp-")).count()
+    };
+    let end = |arguments: &[&str], signal: &str, begun: &dyn Fn() -> bool| {
+        let mut command = repository.command(arguments);
+        let child = command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until_it_listens(child.id());
+        while !begun() {
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{arguments:?}: {output:?}");
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["kind"], "cancelled", "{arguments:?}");
+    };
+    end(&["restore", "../backup"], "-TERM", &|| drafts() == 1);
+    assert_eq!(drafts(), 1, "it was making a copy");
+    assert_eq!(repository.json(["verify"])["ok"], true, "the store is what it was");
+    assert_eq!(drafts(), 0, "whoever opens the store next removes the copy");
+    blocked(&repository.path().join(".nootropic/store/data.mdb"));
+    for command in ["verify", "compact", "doctor", "status"] {
+        end(&[command], "-INT", &|| true);
+    }
+}
+
 #[test]
 fn two_programs_may_index_and_ask_at_once() {
     let repository = Repository::sample();
@@ -62,7 +115,15 @@ fn a_store_cut_short_is_refused_and_can_be_rebuilt() {
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     let report = repository.json(["index", "--rebuild"]);
     assert_eq!(report["files"], 3);
-    assert!(fs::exists(report["kept"].as_str().unwrap()).unwrap(), "a damaged store is kept for those who can mend it");
+    let kept = report["kept"].as_str().unwrap();
+    assert!(kept.ends_with("/store.damaged-1"), "a damaged store is kept for those who can mend it: {report}");
+    let doctor = repository.json(["doctor"]);
+    let old = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "old indexes").unwrap();
+    assert!(
+        old["message"].as_str().unwrap().contains(kept) && old["message"].as_str().unwrap().contains("MiB"),
+        "{old}"
+    );
+    assert_eq!((&old["state"], old["hint"].as_str().unwrap().contains("delete")), (&"warn".into(), true));
     assert_eq!(repository.json(["search", "backoff"])["hits"][0]["path"], "tools/retry.py");
 }
 
@@ -95,14 +156,7 @@ fn as_somebody(repository: &Repository, arguments: &[&str]) -> crate::Run {
     // The build may lie where nobody else may look.
     let program = repository.temp.path().join("nootropic");
     fs::copy(plain.get_program(), &program).unwrap();
-    let mut command = std::process::Command::new(program);
-    command.args(plain.get_args()).current_dir(plain.get_current_dir().unwrap_or(repository.temp.path()));
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+    let mut command = crate::through(program, &plain);
     command.uid(65534).gid(65534);
     crate::Run::of(command)
 }
@@ -135,17 +189,8 @@ fn mounted_read_only(repository: &Repository, arguments: &[&str]) -> std::proces
         place.display()
     );
     let mut command = repository.command(["-Urm", "sh", "-c", &script]);
-    let environment: Vec<_> = command.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
-    let prefix: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    command = std::process::Command::new("unshare");
-    command.args(prefix).arg(plain.get_program()).args(plain.get_args()).current_dir(repository.temp.path());
-    for (name, value) in environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
+    command.arg(plain.get_program()).args(plain.get_args()).current_dir(repository.temp.path());
+    crate::through("unshare", &command)
 }
 
 #[cfg(target_os = "linux")]
@@ -153,9 +198,7 @@ fn mounted_read_only(repository: &Repository, arguments: &[&str]) -> std::proces
 fn a_repository_that_cannot_be_written_is_answered_from_what_is_there() {
     let repository = Repository::sample();
     repository.json(["index"]);
-    let possible = mounted_read_only(&repository, &["--version"]).output();
-    if !possible.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: nothing can be mounted here");
+    if !crate::can_mount() {
         return;
     }
     repository.write("src/new.rs", "fn unknown_to_the_index() {}\n");
@@ -164,7 +207,8 @@ fn a_repository_that_cannot_be_written_is_answered_from_what_is_there() {
     assert_eq!(run.code, Some(0), "{described}");
     assert!(run.out.contains("tools/retry.py"), "{described}");
     let warning: serde_json::Value = serde_json::from_str(&run.err).expect(&described);
-    assert!(warning["warning"]["message"].as_str().unwrap().contains("not brought up to date"), "{described}");
+    let message = warning["warning"]["message"].as_str().unwrap();
+    assert!(message.contains("not brought up to date: ") && message.contains("open for reading only"), "{described}");
     let index = crate::Run::of(mounted_read_only(&repository, &["index", "--json"]));
     assert_eq!(index.code, Some(6), "{index:?}");
 }

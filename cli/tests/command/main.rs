@@ -90,6 +90,28 @@ impl Repository {
         Run::of(self.command(arguments))
     }
 
+    /// What a run writes to a terminal.
+    #[cfg(unix)]
+    fn on_terminal<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        use std::io::Read;
+
+        use rustix::fs::{Mode, OFlags, open};
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let theirs = open(ptsname(&ours, Vec::new()).unwrap(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let mut command = self.command(arguments);
+        command.env("TERM", "xterm").stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        let mut child = command.spawn().unwrap();
+        drop(command); // it holds the terminal's other end
+        let mut text = Vec::new();
+        // Once nobody holds the other end, Linux says so by an error.
+        let _ = fs::File::from(ours).read_to_end(&mut text);
+        assert!(child.wait().unwrap().success());
+        String::from_utf8(text).unwrap().replace("\r\n", "\n")
+    }
+
     /// The result of a run that has to succeed, as data.
     fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
         let mut command = self.command(arguments);
@@ -122,6 +144,35 @@ impl Run {
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// Whether this process may make mounts of its own. If not, the test that needs them says that it is not run; where every
+/// test has to run, in continuous integration and in `make test`, it fails.
+#[cfg(target_os = "linux")]
+fn can_mount() -> bool {
+    let able = Command::new("unshare").args(["-Urm", "true"]).status().is_ok_and(|status| status.success());
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let required = ["CI", "NOOTROPIC_REQUIRE_MOUNTS"].into_iter().find(set);
+    let missing = "`unshare -Urm` does not work here, and this test mounts something";
+    assert!(able || required.is_none(), "{missing}; {} asks for every test to run", required.unwrap_or_default());
+    if !able {
+        eprintln!("NOT RUN: {missing}");
+    }
+    able
+}
+
+/// The same arguments, folder and environment for another program.
+#[cfg(unix)]
+fn through(program: impl AsRef<OsStr>, of: &Command) -> Command {
+    let mut command = Command::new(program);
+    command.args(of.get_args()).current_dir(of.get_current_dir().unwrap_or(Path::new(".")));
+    for (name, value) in of.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
 }
 
 /// The keys of an object, sorted.

@@ -98,6 +98,19 @@ fn the_tour_shows_commands_that_exist() {
 }
 
 #[test]
+fn the_readme_shows_commands_that_exist_one_on_a_line() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let mut shown = 0;
+    for line in readme.lines().filter_map(|line| line.strip_prefix("nootropic ")) {
+        let command = line.split(" #").next().unwrap();
+        assert!(COMMANDS.contains(&command.split_whitespace().next().unwrap()), "{line}");
+        assert!(!command.contains('|'), "a shell takes this for a pipeline: {line}");
+        shown += 1;
+    }
+    assert!(shown > 8);
+}
+
+#[test]
 fn mistakes_on_the_command_line_are_errors_with_a_hint() {
     let repository = Repository::sample();
     for arguments in [

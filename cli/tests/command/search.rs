@@ -51,6 +51,35 @@ fn a_question_needs_no_quotes_and_takes_filters() {
 }
 
 #[test]
+fn a_question_may_begin_with_what_is_to_be_left_out() {
+    let repository = Repository::sample();
+    for (arguments, query, paths) in [
+        (&["search", "-lang:rust lock"][..], "-lang:rust lock", &["README.md"][..]),
+        (&["search", "-path:README.md", "lock"], "-path:README.md lock", &["src/lock.rs"]),
+        (&["search", "lock", "-p", "src", "-symbol:acquire_lock"], "lock -symbol:acquire_lock", &[]),
+        (&["search", "-k5", "-- lock", "-l", "rust"], "-- lock", &["src/lock.rs"]),
+        (&["search", "-> Result<Guard>", "-l", "rust"], "-> Result<Guard>", &["src/lock.rs"]),
+        (&["search", "-1 is returned for lock", "--path=src"], "-1 is returned for lock", &["src/lock.rs"]),
+        (&["search", "--lock of path"], "--lock of path", &["src/lock.rs", "README.md"]),
+        (&["search", "-l", "rust", "--", "-k", "lock"], "-k lock", &["src/lock.rs"]),
+    ] {
+        let mut command = repository.command(["--json"]);
+        command.args(arguments);
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let answer: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let found: Vec<_> =
+            answer["hits"].as_array().unwrap().iter().map(|hit| hit["path"].as_str().unwrap()).collect();
+        assert_eq!((answer["query"].as_str().unwrap(), found.as_slice()), (query, paths));
+    }
+    assert_eq!(repository.json(["pack", "-lang:rust", "lock"])["blocks"][0]["path"], "README.md");
+    // What looks like an option stays one.
+    for arguments in [&["search", "x", "--lagn", "rust"][..], &["search", "-z", "x"], &["index", "-lang:rust x"]] {
+        repository.error(arguments, 2);
+    }
+}
+
+#[test]
 fn the_score_can_be_explained() {
     let repository = Repository::sample();
     let hit = repository.json(["search", "--explain", "retry"])["hits"][0].clone();
@@ -74,15 +103,39 @@ fn people_get_ranked_passages_without_escape_codes_in_a_file() {
     assert!(nothing.out.starts_with("Nothing was found"));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_repository_cannot_write_to_the_terminal() {
-    let repository = Repository::new(&[("a\u{1b}]0;x\u{7}.rs", "fn evil() {} // \u{1b}[2J\u{202e}evil\n")]);
-    for arguments in [&["search", "evil"][..], &["symbols", "evil"], &["pack", "evil"], &["map"]] {
+    let repository =
+        Repository::new(&[("a\u{1b}]0;x\u{7}.rs", "fn evil() {} // \u{1b}[2J\u{202e}evil\u{9b}1m\u{7f}\n")]);
+    repository.json(["index"]);
+    for arguments in
+        [&["search", "evil"][..], &["symbols", "evil"], &["pack", "evil"], &["map"], &["watch", "--updates=1"]]
+    {
+        for format in [&["--color=never"][..], &["--json"], &["--yaml"]] {
+            let shown = repository.on_terminal(arguments.iter().chain(format));
+            assert!(shown.contains("evil") || arguments[0] == "watch", "{arguments:?}: {shown:?}");
+            let active = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+            assert!(!shown.contains(active), "{arguments:?} {format:?}: {shown:?}");
+        }
+    }
+    // What people read in a pager is harmless too.
+    for arguments in [&["search", "evil"][..], &["symbols", "evil"]] {
         let run = repository.run(arguments);
-        assert_eq!(run.code, Some(0), "{run:?}");
-        assert!(run.out.contains("evil"), "{run:?}");
         assert!(!run.out.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{arguments:?}: {:?}", run.out);
     }
+}
+
+#[test]
+fn a_map_and_a_pack_are_the_text_as_it_is() {
+    let repository = Repository::new(&[("a.go", "package a\n\nfunc Recover() {\n\tpanic(\"\u{1b}\")\n}\n")]);
+    for arguments in [&["pack", "recover"][..], &["map"]] {
+        let text = repository.json(arguments)["text"].as_str().unwrap().to_owned();
+        assert_eq!(repository.run(arguments).out, text);
+    }
+    assert!(repository.run(["pack", "recover"]).out.contains("\n\tpanic(\"\u{1b}\")\n"));
+    #[cfg(unix)]
+    assert!(repository.on_terminal(["pack", "recover"]).contains("\n\tpanic(\"␛\")\n"));
 }
 
 #[cfg(target_os = "linux")]

@@ -21,7 +21,9 @@ fn an_index_run_says_what_it_did() {
     let again = repository.json(["index"]);
     assert_eq!((&again["files"], &again["indexed"], &again["removed"]), (&2.into(), &0.into(), &1.into()));
     assert_eq!(repository.json(["index", "--rebuild"])["indexed"], 2);
-    assert!(!repository.path().join(".nootropic/store.damaged-1").exists(), "a sound old index is not kept");
+    for old in ["store.damaged-1", "store.replaced-1"] {
+        assert!(!repository.path().join(".nootropic").join(old).exists(), "a sound old index is not kept");
+    }
 }
 
 #[test]
@@ -53,6 +55,22 @@ fn a_backup_is_a_copy_that_can_be_put_back() {
     assert!(repository.json(["backup"])["path"].as_str().unwrap().contains(".nootropic/backups"));
     repository.json(["compact"]);
     assert_eq!(repository.error(["restore", "src"], 8)["kind"], "corrupt");
+    let missing = repository.error(["restore", "/nonexistent/backup"], 3);
+    assert_eq!(missing["kind"], "not_found");
+    assert!(
+        missing["message"].as_str().unwrap().starts_with("cannot open /nonexistent/backup: No such file"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_disk_that_is_to_stay_free_is_named_with_its_setting() {
+    let repository = Repository::sample();
+    let error = repository.error(["index", "--set", "store.min_free_bytes=1024g"], 7);
+    assert_eq!(error["kind"], "storage_full");
+    assert!(error["message"].as_str().unwrap().starts_with("no room to write to "), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("store.min_free_bytes"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("store.min_free_bytes"), "{error}");
 }
 
 #[test]
@@ -69,6 +87,7 @@ fn the_doctor_says_what_to_do() {
     let after = repository.json(["doctor"]);
     assert_eq!(check(&after, "records")["state"], "ok", "{after}");
     assert_eq!(check(&after, "files")["state"], "ok", "{after}");
+    assert!(check(&after, "readers")["message"].as_str().unwrap().contains(" of 1024 places"), "{after}");
     repository.write("more.rs", "fn more() {}\n");
     let stale = repository.json(["doctor"]);
     assert!(check(&stale, "files")["message"].as_str().unwrap().starts_with("1 files are new"), "{stale}");

@@ -31,7 +31,7 @@ pub struct FileNode {
     /// `/`-separated; lossy if the real name is not UTF-8.
     pub path: String,
     /// Whether `path` is lossy.
-    pub lossy_path: bool,
+    pub path_is_lossy: bool,
     /// Lower-case name of its language.
     pub language: Option<&'static str>,
     /// What its path says.
@@ -159,13 +159,13 @@ fn load_file(id: u32, bytes: &[u8]) -> Result<Loaded> {
     let mut hashes = Vec::new();
     let outline = Outline::decode_parts(bytes, |name, _| hashes.push(hash(name)))
         .map_err(|e| Error::corrupt(OUTLINES, &id.to_be_bytes(), e.0))?;
-    let Outline { path, lossy_path, language, symbols, .. } = outline;
+    let Outline { path, lossy_path: path_is_lossy, language, symbols, .. } = outline;
     let language = language.map(|l| l.name());
     let family = hash(family(language));
     let class = PathClass::of(&path);
     hashes.sort_unstable();
     let uses = hashes.chunk_by(|a, b| a == b).map(|run| (run[0] ^ family, run.len() as u32)).collect();
-    Ok(Loaded { uses, family, node: FileNode { id, path, lossy_path, language, class, symbols } })
+    Ok(Loaded { uses, family, node: FileNode { id, path, path_is_lossy, language, class, symbols } })
 }
 
 fn hash(text: &str) -> u64 {

@@ -80,10 +80,11 @@ pub struct MapFolder {
 /// A file of the map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MapFile {
-    /// `/`-separated; lossy if the real name is not UTF-8.
+    /// Relative to the repository, `/`-separated.
     pub path: String,
-    /// Whether `path` is lossy.
-    pub lossy_path: bool,
+    /// Set if the file's name is not UTF-8 and `path` only resembles it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_is_lossy: bool,
     /// Its language, if it is known.
     pub language: Option<String>,
     /// Its share of all attention; those of all files sum to 1.

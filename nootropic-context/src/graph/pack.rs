@@ -78,10 +78,11 @@ pub struct Pack {
 pub struct PackBlock {
     /// The number it is cited by, from 1.
     pub citation: u32,
-    /// `/`-separated; lossy if the real name is not UTF-8.
+    /// Relative to the repository, `/`-separated.
     pub path: String,
-    /// Whether `path` is lossy.
-    pub lossy_path: bool,
+    /// Set if the file's name is not UTF-8 and `path` only resembles it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_is_lossy: bool,
     /// Its language, if it is known.
     pub language: Option<String>,
     /// First line, 1-based.

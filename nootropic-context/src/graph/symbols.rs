@@ -5,7 +5,7 @@ mod name;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use nootropic_core::{Error, KeyRange, Result, Store, StoreExt, Symbol, SymbolKind};
+use nootropic_core::{KeyRange, Result, Store, StoreExt, Symbol, SymbolKind};
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::uses::{Lookup, SymbolUses, term_key};
 use crate::codec::Decoded;
 use crate::index::{Columns, Outline, PathClass, read_text};
 use crate::lexical::{POSTINGS, TermKind, fold, segments};
-use crate::search::filter::PathFilter;
+use crate::search::filter::{PathFilter, language};
 use crate::syntax::Language;
 pub use name::NameMatch;
 use name::Wanted;
@@ -74,10 +74,11 @@ pub struct SymbolHit {
     pub kind: SymbolKind,
     /// The enclosing definitions, outermost first, joined by `.`.
     pub container: Option<String>,
-    /// `/`-separated; lossy if the real name is not UTF-8.
+    /// Relative to the repository, `/`-separated.
     pub path: String,
-    /// Whether `path` is lossy.
-    pub lossy_path: bool,
+    /// Set if the file's name is not UTF-8 and `path` only resembles it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub path_is_lossy: bool,
     /// Its language, if it is known.
     pub language: Option<String>,
     /// First line, 1-based.
@@ -117,7 +118,7 @@ struct Found {
     file: u32,
     symbol: Symbol,
     path: String,
-    lossy_path: bool,
+    path_is_lossy: bool,
     language: Option<Language>,
     matched: NameMatch,
     score: f32,
@@ -142,10 +143,7 @@ struct Finder<'q, 't> {
 impl<'q, 't> Finder<'q, 't> {
     fn new(lookup: Lookup<'t>, query: &'q SymbolQuery) -> Result<Self> {
         let paths = query.paths.iter().map(|path| PathFilter::new(path)).collect::<Result<_>>()?;
-        let language = |name: &String| {
-            Language::from_name(name).ok_or_else(|| Error::invalid("language", format!("no language named {name}")))
-        };
-        let languages = query.languages.iter().map(language).collect::<Result<_>>()?;
+        let languages = query.languages.iter().map(|name| language(name)).collect::<Result<_>>()?;
         let wanted = Wanted::parse(&query.name);
         Ok(Self { lookup, sieve: Sieve { query, wanted, paths, languages }, found: Vec::new() })
     }
@@ -252,7 +250,7 @@ impl<'q, 't> Finder<'q, 't> {
                 kind: f.symbol.kind,
                 container: f.symbol.container,
                 path: f.path,
-                lossy_path: f.lossy_path,
+                path_is_lossy: f.path_is_lossy,
                 language: language.map(str::to_owned),
                 start_line: head.first_line,
                 end_line: f.symbol.span.end_line,
@@ -277,7 +275,7 @@ impl Sieve<'_> {
             return Ok(Vec::new());
         }
         let class = PathClass::of(&outline.path);
-        let Outline { path, lossy_path, language, symbols, .. } = outline;
+        let Outline { path, lossy_path: path_is_lossy, language, symbols, .. } = outline;
         let mut found = Vec::new();
         for symbol in symbols {
             let fits = match self.query.kinds.as_slice() {
@@ -292,7 +290,7 @@ impl Sieve<'_> {
             let within = 0.5 * closeness + 0.3 * kind_prior(symbol.kind) + 0.2 * class_prior(class);
             let inside = self.wanted.container.as_deref().is_some_and(|wanted| lies_in(wanted, &symbol, &path));
             let score = (f32::from(3 - matched as u8) + within) / 4.0;
-            found.push(Found { file, symbol, path: path.clone(), lossy_path, language, matched, score, inside });
+            found.push(Found { file, symbol, path: path.clone(), path_is_lossy, language, matched, score, inside });
         }
         Ok(found)
     }

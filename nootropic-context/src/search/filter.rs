@@ -1,4 +1,4 @@
-//! Turns `path:`, `lang:` and `symbol:` into the passages they let through.
+//! Turns `path:`, `lang:` and `symbol:`, and the same with a leading `-`, into the passages they let through.
 
 use std::ops::ControlFlow;
 
@@ -20,17 +20,25 @@ use crate::syntax::Language;
 /// `InvalidInput` for a glob or a language that does not exist.
 pub(crate) fn allowed(filters: &Filters, scorer: &Scorer<'_>) -> Result<Allowed> {
     let mut out = Allowed::default();
-    if !filters.paths.is_empty() || !filters.not_paths.is_empty() || !filters.languages.is_empty() {
+    if [&filters.paths, &filters.not_paths, &filters.languages, &filters.not_languages].iter().any(|f| !f.is_empty()) {
         out.files = Some(files(filters, scorer)?);
     }
     if !filters.symbols.is_empty() {
-        out.slots = Some(slots(filters, scorer)?);
+        out.slots = Some(slots(&filters.symbols, scorer)?);
+    }
+    if !filters.not_symbols.is_empty() {
+        let left_out = slots(&filters.not_symbols, scorer)?;
+        match &mut out.slots {
+            Some(slots) => slots.retain(|slot| !left_out.contains(slot)),
+            None => out.slots = Some((0..scorer.columns.slots() as u32).filter(|s| !left_out.contains(s)).collect()),
+        }
     }
     Ok(out)
 }
 
 fn files(filters: &Filters, scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
-    let languages = languages(filters)?;
+    let languages = codes(&filters.languages)?;
+    let not_languages = codes(&filters.not_languages)?;
     let paths: Vec<PathFilter> = filters.paths.iter().map(|p| PathFilter::new(p)).collect::<Result<_>>()?;
     let not_paths: Vec<PathFilter> = filters.not_paths.iter().map(|p| PathFilter::new(p)).collect::<Result<_>>()?;
     let mut by_path = None;
@@ -52,24 +60,31 @@ fn files(filters: &Filters, scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
         let language = columns.head(file.first_slot as usize).map_or(0, |head| head.language);
         by_path.as_ref().is_none_or(|ids| ids.contains(&file.id))
             && (languages.is_empty() || languages.contains(&language))
+            && !not_languages.contains(&language)
     };
     Ok((0..).zip(columns.files()).filter(|(_, file)| fits(file)).map(|(i, _)| i).collect())
 }
 
-fn languages(filters: &Filters) -> Result<Vec<u8>> {
-    let code = |name: &String| {
-        Language::from_name(name).map(Language::code).ok_or_else(|| {
-            let known: Vec<&str> = Language::ALL.iter().map(|l| l.name()).collect();
-            Error::invalid("lang:", format!("no language named {name}; there are {}", known.join(", ")))
-        })
-    };
-    filters.languages.iter().map(code).collect()
+fn codes(names: &[String]) -> Result<Vec<u8>> {
+    names.iter().map(|name| Ok(language(name)?.code())).collect()
 }
 
-fn slots(filters: &Filters, scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
+/// The language of that name.
+///
+/// # Errors
+/// `InvalidInput`, with the names there are.
+pub(crate) fn language(name: &str) -> Result<Language> {
+    Language::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Language::ALL.iter().map(|l| l.name()).collect();
+        Error::invalid("lang", format!("no language named {name}; there are {}", known.join(", ")))
+    })
+}
+
+/// The passages that define or continue any of these.
+fn slots(names: &[String], scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
     let mut slots = FxHashSet::default();
     let mut folded = Vec::new();
-    for name in &filters.symbols {
+    for name in names {
         if !fold(last_name(name), &mut folded) {
             continue;
         }
@@ -97,7 +112,7 @@ impl PathFilter {
             return Ok(Self::Part(text.trim_start_matches("./").to_lowercase()));
         }
         let mut builder = OverrideBuilder::new("");
-        let bad = |e: ignore::Error| Error::invalid("path:", e.to_string());
+        let bad = |e: ignore::Error| Error::invalid("path", e.to_string());
         builder.add(text).map_err(bad)?;
         Ok(Self::Glob(Box::new(builder.build().map_err(bad)?)))
     }

@@ -11,6 +11,6 @@ mod semantic;
 
 pub use engine::{Answer, Engine, Hit, SearchOptions};
 pub use explain::Signal;
-pub use query::{Filters, Query, QueryClass};
+pub use query::{Filters, Query, QueryClass, is_filter};
 pub use ranking::Ranking;
 pub use semantic::Semantic;

@@ -24,14 +24,29 @@ pub struct Filters {
     pub not_paths: Vec<String>,
     /// `lang:`; any may fit.
     pub languages: Vec<String>,
+    /// `-lang:`; none may fit.
+    pub not_languages: Vec<String>,
     /// `symbol:`; the passage defines or continues any of them.
     pub symbols: Vec<String>,
+    /// `-symbol:`; the passage defines and continues none of them.
+    pub not_symbols: Vec<String>,
 }
 
 impl Filters {
     /// Whether everything passes.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    fn list(&mut self, kind: FilterKind, leave_out: bool) -> &mut Vec<String> {
+        match (kind, leave_out) {
+            (FilterKind::Path, false) => &mut self.paths,
+            (FilterKind::Path, true) => &mut self.not_paths,
+            (FilterKind::Language, false) => &mut self.languages,
+            (FilterKind::Language, true) => &mut self.not_languages,
+            (FilterKind::Symbol, false) => &mut self.symbols,
+            (FilterKind::Symbol, true) => &mut self.not_symbols,
+        }
     }
 }
 
@@ -100,24 +115,39 @@ fn split_filters(text: &str) -> (String, Filters) {
     let mut filters = Filters::default();
     let mut words = Vec::new();
     for word in text.split_whitespace() {
-        let (name, value) = word.split_once(':').unwrap_or(("", ""));
-        let into = match name {
-            "path" | "file" => &mut filters.paths,
-            "-path" | "-file" => &mut filters.not_paths,
-            "lang" | "language" => &mut filters.languages,
-            "symbol" | "sym" => &mut filters.symbols,
-            _ => {
-                words.push(word);
-                continue;
-            }
-        };
-        if value.is_empty() || value.starts_with(':') {
-            words.push(word);
-        } else {
-            into.push(value.trim_matches('"').to_owned());
+        match filter(word) {
+            Some((kind, leave_out, value)) => filters.list(kind, leave_out).push(value.to_owned()),
+            None => words.push(word),
         }
     }
     (words.join(" "), filters)
+}
+
+/// What a filter looks at.
+#[derive(Clone, Copy)]
+enum FilterKind {
+    Path,
+    Language,
+    Symbol,
+}
+
+/// A word as a filter: what it looks at, whether it leaves out what fits, and what that is.
+fn filter(word: &str) -> Option<(FilterKind, bool, &str)> {
+    let (name, value) = word.split_once(':')?;
+    let (leave_out, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
+    let kind = match name {
+        "path" | "file" => FilterKind::Path,
+        "lang" | "language" => FilterKind::Language,
+        "symbol" | "sym" => FilterKind::Symbol,
+        _ => return None,
+    };
+    let bare = value.trim_matches('"');
+    (!bare.is_empty() && !value.starts_with(':')).then_some((kind, leave_out, bare))
+}
+
+/// Whether a word of a question is a filter, e.g. `-path:tests`.
+pub fn is_filter(word: &str) -> bool {
+    filter(word).is_some()
 }
 
 /// Whether a word is written as only code writes it.
@@ -260,6 +290,16 @@ mod tests {
         assert_eq!(query.filters.not_paths, ["tests"]);
         assert_eq!(query.filters.languages, ["rust"]);
         assert_eq!(query.filters.symbols, ["Env"]);
+    }
+
+    #[test]
+    fn a_leading_minus_leaves_out_and_what_is_no_filter_is_a_word() {
+        let query = Query::parse("-lang:ts -language:go -symbol:main -file:docs x -other:y -path: lang::x -sym:\"\"");
+        assert_eq!(query.filters.not_languages, ["ts", "go"]);
+        assert_eq!(query.filters.not_symbols, ["main"]);
+        assert_eq!(query.filters.not_paths, ["docs"]);
+        assert_eq!(query.words, "x -other:y -path: lang::x -sym:\"\"");
+        assert!(is_filter("-lang:ts") && !is_filter("-l") && !is_filter("-lang"));
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Ranker<'_> {
                 let nearness = near_here.iter().find(|(near, _)| *near == slot).map(|(_, score)| *score);
                 let wanted = if only_filters {
                     // The head of each file that passes, or the passages themselves.
-                    let whole = self.allowed.slots.is_some();
+                    let whole = !self.query.filters.symbols.is_empty();
                     self.columns.head(slot as usize).is_some_and(|head| head.ordinal == 0 || whole)
                 } else {
                     self.scores.chunks[slot as usize] != 0.0 || nearness.is_some()

@@ -34,8 +34,8 @@ pub struct Manifest {
     pub created: u64,
 }
 
-/// Copies the newest snapshot to the new folder `dest`.
-pub(super) fn backup(shared: &Shared, dest: &Path) -> Result<Manifest> {
+/// Copies the newest snapshot to the new folder `dest`, until `cancel` says so.
+pub(super) fn backup(shared: &Shared, dest: &Path, cancel: &dyn Fn() -> bool) -> Result<Manifest> {
     let _stay = shared.enter()?;
     if dest.exists() {
         return Err(Error::Exists { path: dest.to_owned() });
@@ -46,7 +46,7 @@ pub(super) fn backup(shared: &Shared, dest: &Path) -> Result<Manifest> {
         let state = shared.state();
         let opened = state.as_ref().ok_or_else(|| shared.closed())?;
         let map_size = opened.env.info().map_size;
-        let snapshot = rewrite::copy(opened, draft.path(), &shared.dir, map_size)?;
+        let snapshot = rewrite::copy(opened, draft.path(), &shared.dir, map_size, cancel)?;
         (snapshot, opened.identity.format)
     };
     let manifest = describe(draft.path(), snapshot, format)?;

@@ -20,7 +20,7 @@ pub(super) type Lmdb = Env<WithoutTls>;
 pub(super) type Db = heed::Database<'static, Bytes, Bytes>;
 
 /// Readers at the same time, over all processes.
-const MAX_READERS: u32 = 1024;
+pub const MAX_READERS: u32 = 1024;
 /// With fewer bytes free, a failed write is put down to the disk being full.
 const NEARLY_FULL: u64 = 16 << 20;
 /// A multiple of every page size.

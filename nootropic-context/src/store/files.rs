@@ -131,16 +131,7 @@ pub(super) fn sync_parent(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::InUse`] while someone has the store open; failures to rename.
 pub fn quarantine(dir: &Path) -> Result<PathBuf> {
-    let _alone = super::lock::Presence::alone(dir, "quarantine")?;
-    for n in 1_u32.. {
-        let to = sibling(dir, &format!(".damaged-{n}"));
-        if !to.exists() {
-            fs::rename(dir, &to).map_err(|error| Error::io("rename", dir, error))?;
-            sync_parent(dir)?;
-            return Ok(to);
-        }
-    }
-    Err(Error::Exists { path: sibling(dir, ".damaged") })
+    super::aside::move_away(dir, "quarantine", super::aside::DAMAGED)
 }
 
 /// Which file `dir` holds its data in, so that a store is known under every name: device and inode.

@@ -108,7 +108,7 @@ fn rewrite_in_place(
     }
     let file = opened.file;
     let draft = Draft::beside(&shared.dir)?;
-    let snapshot = rewrite::copy(opened, draft.path(), &shared.dir, opened.env.info().map_size)?;
+    let snapshot = rewrite::copy(opened, draft.path(), &shared.dir, opened.env.info().map_size, &|| false)?;
     if let Some(mark) = mark {
         mark.copy_to(draft.path())?;
     }

@@ -4,6 +4,7 @@
 //! never end, and two programs at once; and it refuses a file that was cut short, damaged or written by a newer version,
 //! before LMDB maps it. `docs/storage-format.md` says what lies where, what is assumed of the disk, and what remains.
 
+mod aside;
 mod backup;
 mod child;
 mod env;
@@ -34,8 +35,10 @@ use std::sync::Arc;
 
 use nootropic_core::{ReadTxn, Snapshot, Store, WriteTxn};
 
+pub use aside::{SetAside, remove_replaced, retire, set_aside};
 pub use backup::{Manifest, read_manifest, restore};
 pub use child::verify_mapped;
+pub use env::MAX_READERS;
 pub use files::quarantine;
 pub use maintain::{StoreStats, TableStats};
 pub use options::{StoreOptions, VerifierCommand};
@@ -130,7 +133,15 @@ impl LmdbStore {
     /// [`Error::Exists`](crate::Error::Exists) if `dest` is there; [`Error::Damaged`](crate::Error::Damaged) if a record is; failures to
     /// write. Nothing is left behind.
     pub fn backup(&self, dest: &Path) -> Result<Manifest> {
-        backup::backup(&self.shared, dest)
+        self.backup_until(dest, &|| false)
+    }
+
+    /// As [`backup`](Self::backup), given up when `cancel` says so.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup), and [`Cancelled`](nootropic_core::Error::Cancelled). Nothing is left behind.
+    pub fn backup_until(&self, dest: &Path, cancel: &dyn Fn() -> bool) -> Result<Manifest> {
+        backup::backup(&self.shared, dest, cancel)
     }
 
     /// Writes the store anew without the room that waits to be used again. The snapshot stays what it was. Readers of this

@@ -82,8 +82,14 @@ impl<'e> Target<'e> {
     }
 }
 
-/// Copies every record of one snapshot into a fresh file in `dir`, checking each; gives the snapshot.
-pub(super) fn copy(from: &Opened, dir: &Path, source: &Path, map_size: usize) -> Result<Snapshot> {
+/// Copies every record of one snapshot into a fresh file in `dir`, checking each, until `cancel` says so; gives the snapshot.
+pub(super) fn copy(
+    from: &Opened,
+    dir: &Path,
+    source: &Path,
+    map_size: usize,
+    cancel: &dyn Fn() -> bool,
+) -> Result<Snapshot> {
     let reading = |error| env::failed("read", source, error);
     let env = env::open(dir, map_size, false).map_err(|error| env::failed("create", dir, error))?;
     let names: Vec<String> = from.tables.iter().filter(|h| h.db.is_some()).map(|h| h.name.clone()).collect();
@@ -93,6 +99,9 @@ pub(super) fn copy(from: &Opened, dir: &Path, source: &Path, map_size: usize) ->
     for handle in &from.tables {
         let Some(db) = handle.db else { continue };
         for entry in db.iter(&txn).map_err(reading)? {
+            if cancel() {
+                return Err(nootropic_core::Error::Cancelled.into());
+            }
             let (key, value) = entry.map_err(reading)?;
             handle.frame.open(key, value).map_err(|error| Error::Damaged {
                 path: source.to_owned(),

@@ -1,6 +1,9 @@
 //! What the store's fault tests share: a second life of the test binary as a child process.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+#[path = "../support/not_run.rs"]
+mod not_run;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -76,12 +79,12 @@ impl Random {
     }
 }
 
-/// Whether this process may make mounts of its own; says so if not.
+/// Whether this process may make mounts of its own. If not, the test that needs them is not run.
 pub fn can_mount() -> bool {
     let status = Command::new("unshare").args(["-Urm", "true"]).status();
     let able = status.is_ok_and(|status| status.success());
     if !able {
-        eprintln!("SKIPPED: `unshare -Urm` does not work here, so nothing can be mounted");
+        not_run::not_run("`unshare -Urm` does not work here, and this test mounts something");
     }
     able
 }

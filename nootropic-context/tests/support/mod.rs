@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test program uses some of it")]
 
 pub(crate) mod child;
+pub(crate) mod not_run;
 pub(crate) mod repo;
 pub(crate) mod rng;
 pub(crate) mod spy;

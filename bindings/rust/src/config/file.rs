@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Number, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::table::{SETTINGS, Setting};
+use super::table::{SETTINGS, Setting, keys};
+use crate::suggest::did_you_mean;
 use crate::{Error, Result};
 
 /// A setting and the line it stands on.
@@ -61,7 +62,9 @@ impl Reader<'_> {
             match (Setting::find(&key), value.get_ref()) {
                 (Some(setting), value) => entries.push(self.entry(setting, value, at)?),
                 (None, DeValue::Table(inner)) if is_group(&key) => self.table(&key, inner, entries)?,
-                (None, _) => return Err(self.error(at, format!("unknown setting `{key}`"), suggest(&key))),
+                (None, _) => {
+                    return Err(self.error(at, format!("unknown setting `{key}`"), did_you_mean(&key, keys())));
+                }
             }
         }
         Ok(())
@@ -111,30 +114,4 @@ fn json(value: &DeValue<'_>) -> Value {
             Value::Object(table.iter().map(|(k, v)| (k.get_ref().to_string(), json(v.get_ref()))).collect())
         }
     }
-}
-
-/// “did you mean `index.exclude`?”, if one is near.
-pub(super) fn suggest(key: &str) -> Option<String> {
-    let best = SETTINGS.iter().map(|setting| (distance(key, setting.key), setting.key)).min()?;
-    (best.0 <= 2 + key.len() / 4).then(|| format!("did you mean `{}`?", best.1))
-}
-
-/// Levenshtein's edit distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let value = (diagonal + usize::from(x != *y)).min(*cell + 1).min(left + 1);
-            diagonal = *cell;
-            *cell = value;
-            left = value;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 pub use serde_json::Value;
 
 use super::Config;
-use super::file::{self, suggest};
-use super::table::{SETTINGS, Setting};
+use super::file;
+use super::table::{SETTINGS, Setting, keys};
+use crate::suggest::did_you_mean;
 use crate::{Error, Result, places};
 
 /// Names of the repository's file, the first that exists counts.
@@ -177,7 +178,7 @@ impl Layers {
         let setting = Setting::find(key).ok_or_else(|| Error::Setting {
             place: place.clone(),
             problem: format!("unknown setting `{key}`"),
-            hint: suggest(key).or_else(|| Some("`nootropic config show` lists them".into())),
+            hint: did_you_mean(key, keys()).or_else(|| Some("`nootropic config show` lists them".into())),
         })?;
         let value = setting.parse(text).map_err(|problem| Error::Setting { place, problem, hint: None })?;
         self.set(setting, value, source)

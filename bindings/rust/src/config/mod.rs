@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use layers::{Layers, Source, Value, ValueReport};
+pub(crate) use table::keys;
 pub use table::{SETTINGS, Setting};
 
 /// Everything that can be set. The defaults serve most repositories.

@@ -133,6 +133,11 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// The key of every setting.
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.key)
+}
+
 impl Setting {
     /// The setting of that key.
     pub fn find(key: &str) -> Option<&'static Self> {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{MapDefinition, RepoMap};
+use crate::graph::one_line;
 
 impl RepoMap {
     /// The map as text: a line for each file and definition, members indented below what holds them, `⋮` after one
@@ -17,7 +18,7 @@ impl RepoMap {
                     if folder.path.is_empty() {
                         format!("./ {}", folder.files)
                     } else {
-                        format!("{}/ {}", folder.path, folder.files)
+                        format!("{}/ {}", one_line(&folder.path), folder.files)
                     }
                 })
                 .collect();
@@ -26,7 +27,7 @@ impl RepoMap {
             let _ = writeln!(out, "{} files: {}{more}\n", self.files_total, folders.join(", "));
         }
         for file in &self.files {
-            let _ = writeln!(out, "{}", file.path);
+            let _ = writeln!(out, "{}", one_line(&file.path));
             for definition in &file.definitions {
                 self.line(definition, 1, &mut out);
             }

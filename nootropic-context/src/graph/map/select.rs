@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nootropic_core::{Error, ReadTxn, Result, SymbolKind};
+use nootropic_core::{ReadTxn, Result, SymbolKind};
 use rustc_hash::FxHashMap;
 
 use super::{MapDefinition, MapFile, MapFolder, MapOptions, RepoMap};
@@ -10,8 +10,7 @@ use crate::graph::edges::{FileNode, SymbolGraph};
 use crate::graph::rank::Ranks;
 use crate::graph::signature::{Signature, signature, visibility};
 use crate::index::read_text;
-use crate::search::filter::PathFilter;
-use crate::syntax::Language;
+use crate::search::filter::{PathFilter, language};
 
 /// The most folders an overview names.
 const MAX_FOLDERS: usize = 8;
@@ -67,15 +66,7 @@ impl Selection {
 
 fn allowed(graph: &SymbolGraph, options: &MapOptions) -> Result<Vec<u32>> {
     let paths = options.paths.iter().map(|path| PathFilter::new(path)).collect::<Result<Vec<_>>>()?;
-    let languages = options
-        .languages
-        .iter()
-        .map(|name| {
-            Language::from_name(name)
-                .map(Language::name)
-                .ok_or_else(|| Error::invalid("language", format!("no language named {name}")))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let languages = options.languages.iter().map(|name| Ok(language(name)?.name())).collect::<Result<Vec<_>>>()?;
     let fits = |file: &FileNode| {
         (paths.is_empty() || paths.iter().any(|path| path.fits(&file.path)))
             && (languages.is_empty() || file.language.is_some_and(|language| languages.contains(&language)))
@@ -210,7 +201,7 @@ impl<'a> Sheet<'a> {
         let outermost = (0..node.symbols.len()).filter(|i| parents[*i].is_none()).count();
         Ok(MapFile {
             path: node.path.clone(),
-            lossy_path: node.lossy_path,
+            path_is_lossy: node.path_is_lossy,
             language: node.language.map(str::to_owned),
             rank: self.ranks.files[file as usize],
             elided: outermost.saturating_sub(definitions.len()),

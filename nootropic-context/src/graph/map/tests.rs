@@ -48,6 +48,17 @@ fn no_budget_is_exceeded_and_more_shows_more() {
 }
 
 #[test]
+fn a_name_with_a_line_break_takes_one_line() {
+    let store = index(&[("a\nb/c\rd.rs", "pub fn opened() {}\n"), ("src/e.rs", "pub fn closed() {}\n")]);
+    let map = map(&store, &MapOptions::default());
+    let lines: Vec<_> = map.files.iter().map(|file| file.path.as_str()).collect();
+    assert!(lines.contains(&"a\nb/c\rd.rs"), "{lines:?}");
+    let text = map.text();
+    assert!(text.contains("\na␊b/c␍d.rs\n  1 pub fn opened()\n"), "{text}");
+    assert!(text.starts_with("2 files: ") && !text.contains(['\r']) && text.lines().all(|line| line != "a"), "{text}");
+}
+
+#[test]
 fn any_counter_holds() {
     let store = index(REPOSITORY);
     let words = |text: &str| text.split_whitespace().count() * 3;

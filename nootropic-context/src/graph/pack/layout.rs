@@ -161,7 +161,7 @@ impl<'a> Layout<'a> {
         PackBlock {
             citation,
             path: file.path.clone(),
-            lossy_path: file.lossy_path,
+            path_is_lossy: file.path_is_lossy,
             language: file.language.map(str::to_owned),
             start_line: first,
             end_line: last,

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{LeftOutReason, Pack, PackBlock};
+use crate::graph::one_line;
 
 impl Pack {
     /// The blocks as text, each below its citation: `[1] path:first-last (symbol)`.
@@ -24,8 +25,8 @@ impl PackBlock {
         } else {
             format!("{}-{}", self.start_line, self.end_line)
         };
-        let symbol = self.symbol.as_ref().map(|symbol| format!(" ({symbol})")).unwrap_or_default();
-        format!("[{}] {}:{lines}{symbol}", self.citation, self.path)
+        let symbol = self.symbol.as_ref().map(|symbol| format!(" ({})", one_line(symbol))).unwrap_or_default();
+        format!("[{}] {}:{lines}{symbol}", self.citation, one_line(&self.path))
     }
 }
 

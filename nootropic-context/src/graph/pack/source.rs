@@ -11,7 +11,7 @@ use crate::index::{Columns, Outline, Passage, read_text};
 #[derive(Debug)]
 pub(super) struct SourceFile {
     pub(super) path: String,
-    pub(super) lossy_path: bool,
+    pub(super) path_is_lossy: bool,
     pub(super) language: Option<&'static str>,
     pub(super) symbols: Vec<Symbol>,
     pub(super) passages: Vec<Passage>,
@@ -97,9 +97,9 @@ impl Sources {
 }
 
 fn read_file(txn: &dyn ReadTxn, id: u32) -> Result<SourceFile> {
-    let Outline { path, lossy_path, language, passages, symbols, .. } = Outline::read(txn, id)?;
+    let Outline { path, lossy_path: path_is_lossy, language, passages, symbols, .. } = Outline::read(txn, id)?;
     let text = read_text(txn, id)?;
     let mut starts = vec![0];
     starts.extend(text.match_indices('\n').map(|(at, _)| at as u32 + 1).filter(|at| (*at as usize) < text.len()));
-    Ok(SourceFile { path, lossy_path, language: language.map(|l| l.name()), symbols, passages, text, starts })
+    Ok(SourceFile { path, path_is_lossy, language: language.map(|l| l.name()), symbols, passages, text, starts })
 }

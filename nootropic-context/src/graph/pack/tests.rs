@@ -54,6 +54,14 @@ fn main() {
 }
 
 #[test]
+fn a_citation_takes_one_line_and_the_text_stays_as_it_is() {
+    let store = index(&[("a\nb.rs", "pub fn opened() {\n\tclose();\n}\n")]);
+    let pack = packed(&store, &all_chunks(&store), &PackOptions::default());
+    assert_eq!(pack.text(), "[1] a␊b.rs:1-3 (opened)\npub fn opened() {\n\tclose();\n}\n");
+    assert_eq!(pack.blocks[0].path, "a\nb.rs");
+}
+
+#[test]
 fn a_passage_inside_a_class_shows_the_head_of_the_class() {
     let text = tall();
     let store = index(&[("tall.py", &text)]);

@@ -86,7 +86,15 @@ impl Wanted {
 
     /// Whether the name holds what was typed from the beginning of a part.
     fn begins_a_part(&self, held: &[String]) -> bool {
-        !self.folded.is_empty() && (1..held.len()).any(|at| held[at..].concat().starts_with(&self.folded))
+        if self.folded.is_empty() || self.folded.len() > LONGEST {
+            return false;
+        }
+        let whole = held.concat();
+        let mut starts = held.iter().scan(0, |end, part| {
+            *end += part.len();
+            Some(*end)
+        });
+        starts.any(|start| whole[start..].starts_with(&self.folded))
     }
 
     /// Whether a folded name may answer as [`NameMatch::Part`] or better: nothing that does is refused.
@@ -116,15 +124,27 @@ fn folded(name: &str) -> String {
     name.to_lowercase().replace('_', "")
 }
 
-/// Whether `typed` falls into runs that each begin a part, in order.
+/// Nobody abbreviates more than so many bytes, nor a name that is longer: it is not looked at letter by letter.
+const LONGEST: usize = 256;
+
+/// Whether `typed` falls into runs that each begin a part, in order. Costs the product of both lengths at most.
 fn humps(typed: &[u8], held: &[String]) -> bool {
-    let Some((first, rest)) = held.split_first() else { return typed.is_empty() };
-    if typed.is_empty() {
-        return true;
+    if typed.len() > LONGEST || held.iter().map(String::len).sum::<usize>() > LONGEST {
+        return false;
     }
-    let same = typed.iter().zip(first.as_bytes()).take_while(|(a, b)| a == b).count();
-    // A longer run is tried first; names have few parts, so this stays small.
-    (1..=same).rev().any(|n| humps(&typed[n..], rest)) || humps(typed, rest)
+    // Which beginnings of `typed`, by length, the parts so far can spell.
+    let mut spelled = vec![false; typed.len() + 1];
+    spelled[0] = true;
+    for part in held {
+        // From the longest down: what this part adds is longer, and is not built on by the same part again.
+        for start in (0..typed.len()).rev() {
+            if spelled[start] {
+                let same = typed[start..].iter().zip(part.as_bytes()).take_while(|(a, b)| a == b).count();
+                spelled[start..=start + same].fill(true);
+            }
+        }
+    }
+    spelled.last() == Some(&true)
 }
 
 #[cfg(test)]
@@ -158,6 +178,24 @@ mod tests {
             ("setjoin", "JoinSet", None),
         ] {
             assert_eq!(how(typed, name), found, "{typed} {name}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_many_equal_parts_is_answered_at_once() {
+        let name = ["ab"; 40].join("_");
+        for (typed, found) in [
+            (format!("{}z", "ab".repeat(40)), None),
+            (format!("{}z", "a".repeat(39)), None),
+            ("a".repeat(40), Some(NameMatch::Fuzzy)),
+            ("aba".repeat(20), Some(NameMatch::Fuzzy)),
+            ("aba".repeat(21), None),
+        ] {
+            assert_eq!(how(&typed, &name), found, "{typed}");
+        }
+        let endless = ["a"; 100_000].join("_");
+        for length in [200, 50_000, 99_999] {
+            assert_eq!(how(&format!("{}z", "a".repeat(length)), &endless), None);
         }
     }
 

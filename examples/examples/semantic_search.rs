@@ -1,20 +1,20 @@
-//! How does a program search by meaning, with an embedder of its own?
+//! How does a program search semantically, with an embedder of its own?
 //!
-//! `cargo run --example search_by_meaning -- . "where is the lock taken?"`
+//! `cargo run --example semantic_search -- . "where is the lock taken?"`
 
 use std::path::Path;
 use std::sync::Arc;
 
 use nootropic::core::reference::HashingEmbedder;
-use nootropic::{Call, Embedder, Index, Meaning, Nootropic, Result, Search, SearchHit};
+use nootropic::{Call, Embedder, Index, Nootropic, Result, Search, SearchHit, SemanticSearch};
 
 /// Indexes the repository in `dir`, embeds what has no vector yet, and answers by words and by meaning.
 async fn find(dir: &Path, question: &str, embedder: Arc<dyn Embedder>) -> Result<Vec<SearchHit>> {
     let (repository, call) = (Nootropic::open(dir)?, Call::default());
     repository.index(&Index::default(), &call)?;
-    let meaning = Meaning::open(&repository, embedder)?;
-    meaning.embed(&call).await?;
-    Ok(meaning.search(&Search::of(question), &call).await?.hits)
+    let semantic = SemanticSearch::open(&repository, embedder)?;
+    semantic.embed(&call).await?;
+    Ok(semantic.search(&Search::of(question), &call).await?.hits)
 }
 
 fn main() -> Result<()> {

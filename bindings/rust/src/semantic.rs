@@ -1,8 +1,8 @@
-//! Searching by meaning, where the host program brings an embedder.
+//! Semantic search, where the host program brings an embedder.
 
 use std::sync::Arc;
 
-use nootropic_context::search::{SearchOptions, Semantic};
+use nootropic_context::search::Semantic;
 use nootropic_core::{Embedder, Unit};
 
 use crate::{Call, Nootropic, Result, Search, SearchAnswer};
@@ -12,7 +12,7 @@ use crate::{Call, Nootropic, Result, Search, SearchAnswer};
 /// ```
 /// use std::sync::Arc;
 /// use nootropic::core::reference::HashingEmbedder;
-/// use nootropic::{Call, Index, Meaning, Nootropic, Search};
+/// use nootropic::{Call, Index, Nootropic, Search, SemanticSearch};
 ///
 /// # futures_executor::block_on(async {
 /// # let dir = tempfile::tempdir()?;
@@ -21,20 +21,20 @@ use crate::{Call, Nootropic, Result, Search, SearchAnswer};
 /// let repository = Nootropic::open(dir)?;
 /// let call = Call::default();
 /// repository.index(&Index::default(), &call)?;
-/// let meaning = Meaning::open(&repository, Arc::new(HashingEmbedder::new(64)?))?;
-/// meaning.embed(&call).await?;
-/// let answer = meaning.search(&Search::of("who waits for the lock?"), &call).await?;
+/// let semantic = SemanticSearch::open(&repository, Arc::new(HashingEmbedder::new(64)?))?;
+/// semantic.embed(&call).await?;
+/// let answer = semantic.search(&Search::of("who waits for the lock?"), &call).await?;
 /// assert_eq!(answer.hits[0].path, "lock.rs");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
 #[derive(Debug)]
-pub struct Meaning<'n> {
+pub struct SemanticSearch<'n> {
     repository: &'n Nootropic,
     semantic: Semantic,
 }
 
-impl<'n> Meaning<'n> {
+impl<'n> SemanticSearch<'n> {
     /// The vectors of `repository` by `embedder`; those of another embedder stand apart and are kept.
     ///
     /// # Errors
@@ -69,10 +69,8 @@ impl<'n> Meaning<'n> {
     /// # Errors
     /// As [`Nootropic::search`], and whatever the embedder returns.
     pub async fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let question = input.question()?;
-        self.repository.refresh(input.no_update, call)?;
-        let limit = input.limit.unwrap_or(self.repository.config().search.limit) as usize;
-        let options = SearchOptions { limit, explain: input.explain, ..SearchOptions::default() };
+        let (question, options) = (input.question()?, input.options(self.repository.config())?);
+        self.repository.refresh(&input.scope, call)?;
         let engine = self.repository.engine()?;
         let answer = self.semantic.search(&engine, &question, &options).await?;
         Ok(SearchAnswer::new(input, answer))
