@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Members that are published, and the features that must also build alone.
 CRATES := nootropic-core nootropic-models nootropic-context nootropic-agents nootropic nootropic-cli
 CONTEXT_FEATURES := languages watch arroy
-# Random kills while indexing and while committing: short here, long in `make soak`.
+# Random kills while indexing and while committing: short here, long in `make soak`, as are power cuts and disk errors.
 KILLS ?= 500
 
 .PHONY: test setup lint features unit kills doc package soak bench fmt
@@ -40,6 +40,8 @@ package:
 soak: setup
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test index_kill -- --nocapture
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test store_crash -- --nocapture
+	NOOTROPIC_CRASHES=10000 $(CARGO) test --locked --release -p nootropic-context --test power_loss -- --nocapture
+	NOOTROPIC_STRIDE=1 $(CARGO) test --locked --release -p nootropic-context --test io_errors -- --nocapture
 
 bench:
 	@./scripts/bench
