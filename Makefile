@@ -6,7 +6,7 @@ CRATES := nootropic-core nootropic-models nootropic-context nootropic-agents noo
 CONTEXT_FEATURES := languages watch arroy
 # Mutated model files of each format: a million here, a hundred million in `make soak`.
 FUZZ ?= 1000000
-# Random kills while indexing and while committing: short here, long in `make soak`.
+# Random kills while indexing and while committing: short here, long in `make soak`, as are power cuts and disk errors.
 KILLS ?= 500
 # Tests that mount filesystems fail where nothing can be mounted; set to nothing, they only say that they are not run.
 REQUIRE_MOUNTS ?= 1
@@ -48,6 +48,8 @@ soak: setup
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test index_kill -- --nocapture
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test store_crash -- --nocapture
 	NOOTROPIC_FUZZ=100000000 $(CARGO) test --locked --release -p nootropic-models --test fuzz_files -- --nocapture
+	NOOTROPIC_CRASHES=10000 $(CARGO) test --locked --release -p nootropic-context --test power_loss -- --nocapture
+	NOOTROPIC_STRIDE=1 $(CARGO) test --locked --release -p nootropic-context --test io_errors -- --nocapture
 
 bench:
 	@./scripts/bench

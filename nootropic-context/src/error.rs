@@ -164,7 +164,7 @@ pub enum Error {
         /// The store.
         path: PathBuf,
     },
-    /// The store was closed after a failure and has to be opened again.
+    /// The store was closed after a failure; its next use opens it again.
     #[error("the store at {} closed after a failure", path.display())]
     Closed {
         /// The store.
@@ -247,6 +247,10 @@ fn is_margin(free: u64, wanted: u64) -> bool {
 const REPAIR: &str = "run `nootropic verify` to see what is wrong, then `nootropic restore` a backup, or move the store \
                       away and index again with `nootropic index --rebuild`";
 
+/// What to do about a disk that reports errors.
+const DISK_FAILED: &str =
+    "the disk failed to read or write: look into the system's log, make a backup elsewhere, and try again";
+
 impl Error {
     /// The operating system refused something.
     pub(crate) fn io(op: &'static str, path: &Path, source: std::io::Error) -> Self {
@@ -321,13 +325,14 @@ impl Error {
             Self::InUse { .. } => Some("close the other programs that use it, then try again".into()),
             Self::Forked { .. } => Some("open the store after forking, or start a new program instead".into()),
             Self::Nested { .. } => Some("do the inner work in the same transaction, or after it".into()),
-            Self::Closed { .. } => Some("open it again".into()),
+            Self::Closed { .. } => Some("try again: the store is opened anew".into()),
             Self::BadBackup { .. } => Some("use another backup".into()),
             Self::Exists { .. } => Some("choose another place, or remove it first".into()),
             Self::Lmdb { kind: ErrorKind::Corrupt, .. } => Some(REPAIR.into()),
             Self::Lmdb { kind: ErrorKind::PermissionDenied, .. } => {
                 Some("check who owns the files of the store: whoever reads it must be able to write lock.mdb".into())
             }
+            Self::Lmdb { kind: ErrorKind::Unavailable, .. } => Some(DISK_FAILED.into()),
             Self::Lmdb { .. } => None,
             #[cfg(feature = "arroy")]
             Self::Approximate { path, .. } => {
@@ -345,6 +350,7 @@ fn io_hint(error: &std::io::Error) -> Option<String> {
         ErrorKind::PermissionDenied => "check who owns the file and its folder",
         ErrorKind::ReadOnly => "the place cannot be written; choose another one",
         ErrorKind::StorageFull => "free some disk space and try again",
+        ErrorKind::Unavailable => DISK_FAILED,
         _ => return None,
     };
     Some(hint.into())
@@ -353,6 +359,9 @@ fn io_hint(error: &std::io::Error) -> Option<String> {
 /// The kind of an operating system error.
 pub(crate) fn io_kind(error: &std::io::Error) -> ErrorKind {
     use std::io::ErrorKind as Io;
+    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+        return ErrorKind::Unavailable;
+    }
     match error.kind() {
         Io::NotFound => ErrorKind::NotFound,
         Io::PermissionDenied => ErrorKind::PermissionDenied,

@@ -58,6 +58,46 @@ fn a_full_disk_is_an_error_that_loses_nothing() {
     }
 }
 
+/// On a filesystem without a free byte, with and without the lock file that LMDB maps.
+fn open_full(place: &Path) {
+    let dir = place.join("store");
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    store.write(&mut |txn| txn.put(A, b"k", b"v")).unwrap();
+    drop(store);
+    let fill = || {
+        let mut ballast = fs::File::options().append(true).create(true).open(place.join("ballast")).unwrap();
+        while std::io::Write::write_all(&mut ballast, &[0; 4096]).is_ok() {}
+    };
+    fill();
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    assert_eq!(store.read_with(|txn| txn.count(A)).unwrap(), 1);
+    drop(store);
+    fs::remove_file(dir.join("lock.mdb")).unwrap();
+    fill();
+    for full in [&dir, &place.join("another")] {
+        let error = LmdbStore::open(full, &options()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull, "{error:?}");
+        assert!(error.hint().is_some());
+    }
+    fs::remove_file(place.join("ballast")).unwrap();
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    assert_eq!(store.read_with(|txn| txn.count(A)).unwrap(), 1);
+}
+
+#[test]
+fn a_full_disk_is_no_reason_to_die_while_opening() {
+    if let Some((_, place)) = role() {
+        return open_full(&place);
+    }
+    if !can_mount() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mount = format!("mount -t tmpfs -o size=1m tmpfs '{}' && exec \"$0\" \"$@\"", dir.path().display());
+    let prefix = ["unshare", "-Urm", "sh", "-c", &mount];
+    run(prefixed(&prefix, "a_full_disk_is_no_reason_to_die_while_opening", "fill", dir.path()));
+}
+
 #[test]
 fn nearly_full_is_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{self, Draft};
 use super::lock::Presence;
-use super::shared::{Shared, note_state};
+use super::shared::Shared;
 use super::tables::Opened;
 use super::{DATA_FILE, StoreOptions, env, identity, open, rewrite, tables, verify};
 use crate::{Error, Result};
@@ -37,6 +37,7 @@ pub struct Manifest {
 /// Copies the newest snapshot to the new folder `dest`, until `cancel` says so.
 pub(super) fn backup(shared: &Shared, dest: &Path, cancel: &dyn Fn() -> bool) -> Result<Manifest> {
     let _stay = shared.enter()?;
+    shared.heal()?;
     if dest.exists() {
         return Err(Error::Exists { path: dest.to_owned() });
     }
@@ -53,8 +54,14 @@ pub(super) fn backup(shared: &Shared, dest: &Path, cancel: &dyn Fn() -> bool) ->
     let path = draft.path().join(MANIFEST_FILE);
     let text = serde_json::to_string_pretty(&manifest).map_err(std::io::Error::from);
     text.and_then(|text| fs::write(&path, text + "\n")).map_err(|error| Error::io("write", &path, error))?;
-    draft.replace(&dest)?;
-    Ok(manifest)
+    let (made, name) = (files::file_id(draft.path()).ok(), draft.path().to_owned());
+    let placed = draft.replace(&dest).and_then(|()| files::sync_ancestors(&dest));
+    // It may not be durable, and would be in the way of the next attempt. What has its name is complete, so it loses that first.
+    if placed.is_err() && made.is_some() && files::file_id(&dest).ok() == made {
+        let renamed = fs::rename(&dest, &name).is_ok() && files::sync_parent(&name).is_ok();
+        let _ = if renamed { fs::remove_dir_all(&name) } else { Ok(()) };
+    }
+    placed.map(|()| manifest)
 }
 
 fn describe(dir: &Path, snapshot: Snapshot, format: u32) -> Result<Manifest> {
@@ -119,8 +126,7 @@ pub fn restore(backup: &Path, dest: &Path) -> Result<Manifest> {
     }
     verify::verify(draft.path())?.into_result(backup)?;
     rename_store(draft.path(), manifest.format)?;
-    note_state(draft.path());
-    draft.replace(&dest)?;
+    draft.become_store(&dest)?;
     Ok(manifest)
 }
 

@@ -9,6 +9,8 @@ use heed::types::Bytes;
 use heed::{Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 use nootropic_core::{BoxError, ErrorKind};
 
+#[cfg(target_os = "linux")]
+use super::LOCK_FILE;
 use super::identity::MAX_TABLES;
 use super::{DATA_FILE, platform};
 use crate::error::io_kind;
@@ -21,6 +23,9 @@ pub(super) type Db = heed::Database<'static, Bytes, Bytes>;
 
 /// Readers at the same time, over all processes.
 pub const MAX_READERS: u32 = 1024;
+/// Bytes of a lock file for so many readers.
+#[cfg(target_os = "linux")]
+const LOCK_FILE_LEN: u64 = (MAX_READERS as u64 + 4) * 64;
 /// With fewer bytes free, a failed write is put down to the disk being full.
 const NEARLY_FULL: u64 = 16 << 20;
 /// A multiple of every page size.
@@ -37,11 +42,32 @@ pub(super) fn open(dir: &Path, map_size: usize, read_only: bool) -> Result<Lmdb,
             options.flags(EnvFlags::READ_ONLY);
         }
     }
+    #[cfg(target_os = "linux")]
+    reserve_lock_file(dir)?;
     #[expect(unsafe_code, reason = "LMDB maps the file; Rust cannot see other writers")]
     // SAFETY: only LMDB writes the file while it is open: whatever replaces a store renames another file into its place, and
     // does so holding the lock beside it alone. Locks are on, network filesystems are refused.
     unsafe {
         options.open(dir)
+    }
+}
+
+/// Takes the room for the lock file. LMDB writes it through a map, where a full disk is a signal and not an error.
+///
+/// This process must not have the environment open: closing the file drops its locks.
+#[cfg(target_os = "linux")]
+fn reserve_lock_file(dir: &Path) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::{Errno, retry_on_intr};
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let mut options = std::fs::File::options();
+    let opened = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(LOCK_FILE));
+    let Ok(file) = opened else { return Ok(()) }; // LMDB will say why, or do without
+    match retry_on_intr(|| fallocate(&file, FallocateFlags::KEEP_SIZE, 0, LOCK_FILE_LEN)) {
+        Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+        // Enough for the mutexes and the first readers.
+        Err(_) if file.metadata()?.blocks() >= 8 => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

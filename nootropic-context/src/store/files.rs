@@ -9,6 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::identity::random;
+use super::lock::is_unwritable;
+use super::shared::note_state;
+use super::shutdown::Mark;
 use super::{DATA_FILE, LOCK_FILE};
 use crate::{Error, Result};
 
@@ -43,18 +46,43 @@ impl Draft {
         let lock = self.path.join(LOCK_FILE);
         remove_if_there(&lock).map_err(|error| Error::io("remove", &lock, error))?;
         sync_contents(&self.path)?;
-        if exchange(&self.path, dir).map_err(|error| Error::io("replace", dir, error))? {
-            sync_parent(dir)?; // dropping `self` removes what was there
-        } else {
-            let old = sibling(dir, OLD);
-            if dir.exists() {
-                fs::rename(dir, &old).map_err(|error| Error::io("move away", dir, error))?;
-            }
-            fs::rename(&self.path, dir).map_err(|error| Error::io("move into place", dir, error))?;
-            sync_parent(dir)?;
-            remove_dir_if_there(&old).map_err(|error| Error::io("remove", &old, error))?;
+        let swapped = exchange(&self.path, dir);
+        if matches!(swapped, Ok(false)) {
+            return self.move_to(dir);
         }
+        if let Err(error) = sync_parent(dir) {
+            self.leave();
+            return Err(error);
+        }
+        swapped.map(drop).map_err(|error| Error::io("replace", dir, error)) // dropping `self` removes what was there
+    }
+
+    /// Moves a finished store to `dir`, where perhaps there was none, and makes it and every folder above it durable.
+    pub(super) fn become_store(self, dir: &Path) -> Result<()> {
+        note_state(&self.path);
+        // Whoever finds the mark knows that this did not come to its end.
+        let mark = Mark::set(&self.path)?.moved_to(dir);
+        self.replace(dir)?;
+        sync_ancestors(dir)?;
+        mark.clear();
         Ok(())
+    }
+
+    /// As [`Self::replace`], where two folders cannot be swapped in one step.
+    fn move_to(self, dir: &Path) -> Result<()> {
+        let old = sibling(dir, OLD);
+        if dir.exists() {
+            fs::rename(dir, &old).map_err(|error| Error::io("move away", dir, error))?;
+        }
+        fs::rename(&self.path, dir).map_err(|error| Error::io("move into place", dir, error))?;
+        sync_parent(dir)?;
+        remove_dir_if_there(&old).map_err(|error| Error::io("remove", &old, error))
+    }
+
+    /// Leaves the folder to whoever opens the store alone next. After a swap that may not be durable it may be the store again
+    /// after a power cut.
+    fn leave(self) {
+        std::mem::forget(self);
     }
 }
 
@@ -89,18 +117,39 @@ pub(super) fn clean_up(dir: &Path) -> Result<()> {
         fs::rename(&old, dir).map_err(|error| Error::io("move back", &old, error))?;
         sync_parent(dir)?;
     }
-    remove_dir_if_there(&old).map_err(|error| Error::io("remove", &old, error))?;
     let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(()) };
-    let mut prefix = name.to_os_string();
-    prefix.push(".tmp-");
-    let entries = fs::read_dir(parent).map_err(|error| Error::io("list", parent, error))?;
-    for entry in entries.flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            let path = entry.path();
-            remove_dir_if_there(&path).map_err(|error| Error::io("remove", &path, error))?;
-        }
+    let mut draft = name.to_os_string();
+    draft.push(".tmp-");
+    let mut leftovers = list(parent, draft.as_encoded_bytes())?;
+    leftovers.extend(old.exists().then_some(old));
+    if !leftovers.is_empty() {
+        sync_parent(dir)?; // until the swap is durable, they may be the store again after a power cut
+    }
+    for path in leftovers {
+        remove_dir_if_there(&path).map_err(|error| Error::io("remove", &path, error))?;
     }
     Ok(())
+}
+
+/// What lies in a folder under a name that begins so.
+pub(super) fn list(dir: &Path, prefix: &[u8]) -> Result<Vec<PathBuf>> {
+    let listing = |error| Error::io("list", dir, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(listing)? {
+        let entry = entry.map_err(listing)?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Makes durable what processes see of the store in `dir`: its newest commits, and the names that lead to them. A commit that
+/// failed or was cut off may be seen and not be durable; so may a folder that was just moved into place.
+pub(super) fn settle(dir: &Path) -> Result<()> {
+    let path = dir.join(DATA_FILE);
+    File::open(&path).and_then(|file| file.sync_all()).map_err(|error| Error::io("sync", &path, error))?;
+    sync_parent(dir)
 }
 
 /// Makes a folder's files and names durable.
@@ -124,6 +173,23 @@ pub(super) fn sync_parent(path: &Path) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
         _ => sync_dir(Path::new(".")),
     }
+}
+
+/// Makes the names of `path` and of every folder above it durable: whoever made them may not have.
+///
+/// Folders that may not be opened, or that lie where nothing can be made durable, are passed over; they were not just made.
+pub(super) fn sync_ancestors(path: &Path) -> Result<()> {
+    for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+        match sync_dir(folder) {
+            Err(Error::Io { source, .. }) if is_unwritable(&source) || is_unsupported(&source) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 /// Moves a damaged store out of the way, to the first free name `<dir>.damaged-<n>`; returns it. Nothing is deleted.

@@ -44,10 +44,10 @@ impl Presence {
         let Some(file) = open(&path)? else { return Ok(Self { path, file: None, held: Held::Shared }) };
         let begun = Instant::now();
         loop {
-            if taken(&path, file.try_lock())? {
+            if taken(&path, || file.try_lock())? {
                 return Ok(Self { path, file: Some(file), held: Held::Alone });
             }
-            if taken(&path, file.try_lock_shared())? {
+            if taken(&path, || file.try_lock_shared())? {
                 return Ok(Self { path, file: Some(file), held: Held::Shared });
             }
             if begun.elapsed() > patience {
@@ -66,7 +66,7 @@ impl Presence {
         let file = open(&path)?.ok_or_else(|| Error::ReadOnlyStore { path: dir.to_owned() })?;
         // Someone may just be trying which way it is held.
         for _ in 0..20 {
-            if taken(&path, file.try_lock())? {
+            if taken(&path, || file.try_lock())? {
                 return Ok(Self { path, file: Some(file), held: Held::Alone });
             }
             thread::sleep(POLL);
@@ -82,7 +82,7 @@ impl Presence {
     /// From alone to together. Another may hold it alone in between: look again at what lies there.
     pub(super) fn share(&mut self) -> Result<()> {
         if let Some(file) = &self.file {
-            file.lock_shared().map_err(|error| Error::io("lock", &self.path, error))?;
+            uninterrupted(|| file.lock_shared()).map_err(|error| Error::io("lock", &self.path, error))?;
         }
         self.held = Held::Shared;
         Ok(())
@@ -91,7 +91,7 @@ impl Presence {
     /// From together to alone; false if others have the store open. Another may hold it alone in between.
     pub(super) fn try_alone(&mut self) -> Result<bool> {
         let Some(file) = &self.file else { return Ok(false) };
-        if taken(&self.path, file.try_lock())? {
+        if taken(&self.path, || file.try_lock())? {
             self.held = Held::Alone;
             return Ok(true);
         }
@@ -119,10 +119,21 @@ pub(super) fn is_unwritable(error: &io::Error) -> bool {
     matches!(io_kind(error), ErrorKind::ReadOnly | ErrorKind::PermissionDenied)
 }
 
-fn taken(path: &Path, result: Result<(), TryLockError>) -> Result<bool> {
-    match result {
+/// Takes the lock in one of the ways that do not wait; false if someone is in the way.
+fn taken(path: &Path, lock: impl Fn() -> Result<(), TryLockError>) -> Result<bool> {
+    match uninterrupted(|| lock().map_err(io::Error::from)) {
         Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(Error::io("lock", path, error)),
+    }
+}
+
+/// A signal that arrives meanwhile is no reason to give up.
+fn uninterrupted(lock: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }

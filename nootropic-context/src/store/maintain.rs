@@ -45,6 +45,7 @@ pub struct TableStats {
 
 pub(super) fn stats(shared: &Shared) -> Result<StoreStats> {
     let _stay = shared.enter()?;
+    shared.heal()?;
     let state = shared.state();
     let opened = state.as_ref().ok_or_else(|| shared.closed())?;
     let path = shared.dir.join(DATA_FILE);
@@ -85,6 +86,7 @@ pub(super) fn compact(shared: &Shared) -> Result<Snapshot> {
     }
     let _stay = shared.enter()?;
     let writer = shared.writer();
+    shared.heal()?;
     // In the order in which opening takes them.
     let mut registry = registry::lock();
     let mut presence = shared.presence();
@@ -92,6 +94,9 @@ pub(super) fn compact(shared: &Shared) -> Result<Snapshot> {
         return Err(Error::InUse { op: "compact", path: shared.dir.clone() });
     }
     let result = rewrite_in_place(shared, writer.mark.as_ref(), &mut registry);
+    if result.is_err() {
+        shared.unsettle();
+    }
     presence.share()?;
     result
 }
@@ -115,9 +120,10 @@ fn rewrite_in_place(
     note_state(draft.path());
     *state = None; // LMDB closes: its file is about to be replaced
     let replaced = draft.replace(&shared.dir);
-    let reopened = Opened::open(&shared.dir, &shared.options, false, shared.format)?;
-    registry.moved(file, reopened.file);
-    *state = Some(reopened);
+    if let Ok(now) = files::file_id(&shared.dir) {
+        registry.moved(file, now);
+    }
+    *state = Some(Opened::open(&shared.dir, &shared.options, false, shared.format)?);
     replaced?;
     Ok(snapshot)
 }

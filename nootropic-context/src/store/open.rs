@@ -61,7 +61,8 @@ fn open_file(dir: &Path, options: &StoreOptions, plan: &Plan) -> Result<(Shared,
                 other => other?,
             }
         }
-        if !dir.join(DATA_FILE).exists() {
+        let data = dir.join(DATA_FILE);
+        if !data.try_exists().map_err(|error| Error::io("examine", &data, error))? {
             make(dir, options, plan, alone)?;
         }
         let read_only = options.read_only || !is_writable(dir)?;
@@ -104,12 +105,11 @@ fn make(dir: &Path, options: &StoreOptions, plan: &Plan, alone: bool) -> Result<
         .map_err(|error| env::failed("create", draft.path(), error))?;
     tables::create(&env, &identity.tables, Some(&identity)).map_err(|error| env::failed("create", dir, error))?;
     drop(env);
-    note_state(draft.path());
-    draft.replace(dir)
+    draft.become_store(dir)
 }
 
 /// Looks at the file before it is mapped; walks all of it if it was not closed in order.
-fn check(dir: &Path, options: &StoreOptions, alone: bool, read_only: bool) -> Result<()> {
+pub(super) fn check(dir: &Path, options: &StoreOptions, alone: bool, read_only: bool) -> Result<()> {
     let file = verify::open_data(dir)?;
     let metas = verify::read_metas(dir, &file)?;
     let path = dir.join(DATA_FILE);
@@ -132,6 +132,9 @@ fn check(dir: &Path, options: &StoreOptions, alone: bool, read_only: bool) -> Re
         super::child::check(dir, verifier)?;
     }
     if alone && !read_only {
+        // A commit that was cut off may be seen without being durable, and so may a store that was just made.
+        files::settle(dir)?;
+        files::sync_ancestors(dir)?;
         note_state(dir);
         for mark in marks {
             files::remove_if_there(&mark).map_err(|error| Error::io("remove", &mark, error))?;

@@ -15,7 +15,7 @@ use super::lock::Presence;
 use super::shutdown::{self, Mark};
 use super::tables::Opened;
 use super::txn::{View, Writer};
-use super::{StoreOptions, platform, registry, verify};
+use super::{StoreOptions, files, open, platform, registry, verify};
 use crate::{Error, Result};
 
 type CoreResult<T> = nootropic_core::Result<T>;
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) read_only: bool,
     /// A damaged record was read: nothing is written any more.
     pub(super) damaged: AtomicBool,
+    /// What is there is durable, as far as this process knows: it made sure, and no failure came after.
+    settled: AtomicBool,
     /// Transactions hold it for reading, whoever moves the map for writing. `None` once closed.
     state: RwLock<Option<Opened>>,
     /// Someone waits for the write side of `state`; new readers hold back.
@@ -65,6 +67,8 @@ enum Attempt<T> {
     Grow { full: bool },
     /// With every reader slot taken.
     Wait,
+    /// Without LMDB, which has to be opened again.
+    Reopen,
 }
 
 thread_local! {
@@ -96,6 +100,7 @@ impl Shared {
             format,
             read_only,
             damaged: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             state: RwLock::new(Some(opened)),
             waiting: AtomicBool::new(false),
             writer: Mutex::new(WriterState { swept: Instant::now(), mark: None }),
@@ -124,6 +129,7 @@ impl Shared {
             match self.try_read(body) {
                 Attempt::Done(result) => return result,
                 Attempt::Grow { full } => self.grow(full)?,
+                Attempt::Reopen => self.reopen()?,
                 Attempt::Wait => thread::sleep(Duration::from_millis(1 << (attempt / 8))),
             }
         }
@@ -132,7 +138,7 @@ impl Shared {
 
     fn try_read(&self, body: &mut dyn FnMut(&dyn ReadTxn) -> CoreResult<()>) -> Attempt<()> {
         let state = self.state();
-        let Some(opened) = state.as_ref() else { return Attempt::Done(Err(self.closed().into())) };
+        let Some(opened) = state.as_ref() else { return Attempt::Reopen };
         match opened.env.read_txn() {
             Ok(txn) => Attempt::Done(body(&View::new(self, opened, txn))),
             Err(heed::Error::Mdb(MdbError::MapResized)) => Attempt::Grow { full: false },
@@ -140,6 +146,7 @@ impl Shared {
                 let _ = opened.env.clear_stale_readers(); // if none is stale, one may end soon
                 Attempt::Wait
             }
+            Err(heed::Error::Mdb(MdbError::Panic)) => Attempt::Reopen,
             Err(error) => Attempt::Done(Err(self.failed("read", error).into())),
         }
     }
@@ -153,6 +160,7 @@ impl Shared {
             match self.try_write(body) {
                 Attempt::Done(result) => return result,
                 Attempt::Grow { full } => self.grow(full)?,
+                Attempt::Reopen => self.reopen()?,
                 Attempt::Wait => {}
             }
         }
@@ -161,10 +169,11 @@ impl Shared {
 
     fn try_write(&self, body: &mut dyn FnMut(&mut dyn WriteTxn) -> CoreResult<()>) -> Attempt<Snapshot> {
         let state = self.state();
-        let Some(opened) = state.as_ref() else { return Attempt::Done(Err(self.closed().into())) };
+        let Some(opened) = state.as_ref() else { return Attempt::Reopen };
         let txn = match opened.env.write_txn() {
             Ok(txn) => txn,
             Err(heed::Error::Mdb(MdbError::MapResized)) => return Attempt::Grow { full: false },
+            Err(heed::Error::Mdb(MdbError::Panic)) => return Attempt::Reopen,
             Err(error) => return Attempt::Done(Err(self.failed("begin to write to", error).into())),
         };
         let mut txn = Writer::new(self, opened, txn);
@@ -179,7 +188,12 @@ impl Shared {
         match txn.commit() {
             Ok(snapshot) => Attempt::Done(Ok(snapshot)),
             Err(error) if is_map_full(&error) => Attempt::Grow { full: true },
-            Err(error) => Attempt::Done(Err(self.failed("commit to", error).into())),
+            Err(error) => {
+                // At once, because another process may build on what is there at any moment.
+                self.unsettle();
+                let _ = self.settle(); // or before the next transaction
+                Attempt::Done(Err(self.failed("commit to", error).into()))
+            }
         }
     }
 
@@ -216,6 +230,7 @@ impl Shared {
         if free < self.options.min_free_bytes {
             return Err(Error::StorageFull { path: self.dir.clone(), free, wanted: self.options.min_free_bytes });
         }
+        self.settle()?;
         if writer.mark.is_none() {
             writer.mark = Some(Mark::set(&self.dir)?);
         }
@@ -225,6 +240,39 @@ impl Shared {
                 let _ = opened.env.clear_stale_readers(); // they only cost space
             }
         }
+        Ok(())
+    }
+
+    /// Says that what is there may not be durable.
+    pub(super) fn unsettle(&self) {
+        self.settled.store(false, Ordering::Relaxed);
+    }
+
+    fn settle(&self) -> Result<()> {
+        if !self.settled.load(Ordering::Relaxed) {
+            files::settle(&self.dir)?;
+            self.settled.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Opens LMDB again if it cannot be used: after a meta page could not be written it refuses everything.
+    pub(super) fn heal(&self) -> Result<()> {
+        let refuses = |opened: &Opened| matches!(opened.env.read_txn(), Err(heed::Error::Mdb(MdbError::Panic)));
+        let lost = self.state().as_ref().is_none_or(refuses);
+        if lost { self.reopen() } else { Ok(()) }
+    }
+
+    fn reopen(&self) -> Result<()> {
+        let mut state = self.exclusive()?;
+        *state = None; // LMDB closes
+        if !self.read_only {
+            // The meta page may be seen and not be on the disk, or the other way round.
+            self.unsettle();
+            self.settle()?;
+        }
+        open::check(&self.dir, &self.options, false, self.read_only)?;
+        *state = Some(Opened::open(&self.dir, &self.options, self.read_only, self.format)?);
         Ok(())
     }
 
@@ -311,6 +359,10 @@ impl Shared {
         if self.read_only || *self.damaged.get_mut() {
             return;
         }
+        // What is noted has to be durable. Where that fails, the mark stays.
+        if writer.mark.is_some() && !*self.settled.get_mut() && files::settle(&self.dir).is_err() {
+            return;
+        }
         if presence.try_alone().unwrap_or(false) {
             note_state(&self.dir);
         }
@@ -324,9 +376,10 @@ impl Shared {
 pub(super) fn note_state(dir: &Path) {
     let Ok(file) = verify::open_data(dir) else { return };
     let (Ok(metas), Ok(metadata)) = (verify::read_metas(dir, &file), file.metadata()) else { return };
-    if shutdown::check_anchor(dir, &metas, metadata.len(), true).is_ok_and(|anchor| anchor == shutdown::Anchor::Unknown)
-    {
-        shutdown::write_anchor(dir, &metas, metadata.len());
+    // What a commit that failed left after the pages in use was never made durable, so it may be gone after a power cut.
+    let len = metadata.len().min(metas.expected_len().unwrap_or(u64::MAX));
+    if shutdown::check_anchor(dir, &metas, len, true).is_ok_and(|anchor| anchor == shutdown::Anchor::Unknown) {
+        shutdown::write_anchor(dir, &metas, len);
     }
 }
 

@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::files;
 use super::identity::random;
 use super::layout::{Metas, u32_at, u64_at};
 use crate::{Error, Result};
@@ -38,6 +39,11 @@ impl Mark {
         let _ = fs::remove_file(self.0); // left over, it costs a check
     }
 
+    /// The mark under the name it has once its folder was moved.
+    pub(super) fn moved_to(self, dir: &Path) -> Self {
+        Self(self.0.file_name().map(|name| dir.join(name)).unwrap_or(self.0))
+    }
+
     /// The same mark, in a folder that will take the store's place.
     pub(super) fn copy_to(&self, dir: &Path) -> Result<()> {
         let Some(name) = self.0.file_name() else { return Ok(()) };
@@ -48,9 +54,7 @@ impl Mark {
 
 /// The marks that are there.
 pub(super) fn marks(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(dir).map_err(|error| Error::io("list", dir, error))?;
-    let marked = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(MARK.as_bytes());
-    Ok(entries.flatten().filter(marked).map(|entry| entry.path()).collect())
+    files::list(dir, MARK.as_bytes())
 }
 
 /// Notes the state a store is closed in. An anchor that is lost or old claims less, never something wrong.

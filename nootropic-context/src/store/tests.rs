@@ -266,6 +266,21 @@ fn a_store_cut_short_anywhere_is_refused() {
 }
 
 #[test]
+fn what_a_failed_commit_left_at_the_end_may_be_lost() {
+    let (_guard, dir) = place();
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    store.write(&mut |txn| txn.put(A, b"k", b"v")).unwrap();
+    let path = dir.join(DATA_FILE);
+    let len = fs::metadata(&path).unwrap().len();
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(len + (64 << 10)).unwrap();
+    drop(store);
+    file.set_len(len).unwrap(); // a power cut
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    assert_eq!(store.read_with(|txn| txn.count(A)).unwrap(), 1);
+}
+
+#[test]
 fn a_mark_left_behind_means_a_check_and_damage_is_then_found() {
     let (_guard, dir) = place();
     filled(&dir);

@@ -60,6 +60,7 @@ pub fn run(mut command: Command) {
 }
 
 /// Numbers that look random and can be had again (xorshift64*).
+#[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
@@ -68,6 +69,11 @@ impl Random {
         let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
         let seed = std::env::var("NOOTROPIC_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
         println!("NOOTROPIC_SEED={seed}");
+        Self::new(seed)
+    }
+
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed | 1)
     }
 
