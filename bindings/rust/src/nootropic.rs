@@ -202,6 +202,8 @@ pub(crate) fn is_refusal(kind: ErrorKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nootropic_context::index::META;
+
     use super::*;
     use crate::{Call, Index, Search};
 
