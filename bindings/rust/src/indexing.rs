@@ -110,10 +110,10 @@ impl Nootropic {
         call.started("index", Unit::Files);
         let mut last = None::<Instant>;
         let mut on_progress = |progress: Progress| {
-            if last.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+            let due = last.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
+            if progress.queued > 0 && due {
                 last = Some(Instant::now());
-                let total = progress.walked.then_some(progress.queued);
-                call.progress("index", progress.done, total, Unit::Files);
+                call.progress("index", progress.done, Some(progress.queued), Unit::Files);
             }
         };
         let result = update(store, self.root(), &options, &mut on_progress, &|| call.cancel.is_cancelled());

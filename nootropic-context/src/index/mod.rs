@@ -5,8 +5,10 @@ mod batch;
 mod check;
 mod class;
 mod columns;
+mod jobs;
 mod rebuild;
 mod record;
+mod room;
 mod text;
 mod update;
 
