@@ -5,6 +5,7 @@ mod batch;
 mod check;
 mod class;
 mod columns;
+mod fingerprint;
 mod jobs;
 mod rebuild;
 mod record;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::analyze::{Analyzed, Job, Outcome, analyze};
 use super::batch::{Applied, Batch, compact};
+use super::fingerprint::{Fingerprint, adopt};
 use super::jobs::{Survey, survey};
 use super::rebuild::drop_other_version;
 use super::record::{FileRecord, IndexMeta};
@@ -107,11 +108,13 @@ pub fn update(
     cancel: &Cancel<'_>,
 ) -> Result<UpdateReport> {
     let begun = Instant::now();
+    let made_with = Fingerprint::of(options);
     drop_other_version(store)?;
+    adopt(store, made_with)?;
     let Survey { jobs, gone, found, unchanged, mut skipped } = survey(store, root, options, cancel)?;
     let mut progress = Progress { found, queued: jobs.len() as u64, ..Progress::default() };
     on_progress(progress);
-    let mut writer = Writer::new(store, options.batch_bytes);
+    let mut writer = Writer::new(store, made_with, options.batch_bytes);
     if !jobs.is_empty() {
         let reader = Reader::new(root, &options.walk)?;
         let team =
@@ -160,8 +163,15 @@ pub fn update_files(
 ) -> Result<UpdateReport> {
     let begun = Instant::now();
     let reader = Reader::new(root, &options.walk)?;
-    store.read_with(|txn| IndexMeta::read(txn))?;
-    let mut batch = Batch::default();
+    let made_with = Fingerprint::of(options);
+    let first = store.read_with(|txn| {
+        IndexMeta::read(txn)?;
+        Ok(Fingerprint::read(txn)?.is_none())
+    })?;
+    if first {
+        adopt(store, made_with)?;
+    }
+    let mut batch = Batch::new(made_with);
     for path in paths {
         let known = store.read_with(|txn| FileRecord::read(txn, path.as_bytes()))?;
         let known = known.filter(|k| k.skipped.is_none()).map(|k| k.hash);
@@ -252,6 +262,7 @@ impl Team<'_> {
 /// Gathers files and commits them a batch at a time.
 struct Writer<'s> {
     store: &'s dyn Store,
+    made_with: Fingerprint,
     batch_bytes: usize,
     batch: Batch,
     last: Instant,
@@ -259,9 +270,9 @@ struct Writer<'s> {
 }
 
 impl<'s> Writer<'s> {
-    fn new(store: &'s dyn Store, batch_bytes: usize) -> Self {
-        let (batch, last) = (Batch::default(), Instant::now());
-        Self { store, batch_bytes, batch, last, total: Applied::default() }
+    fn new(store: &'s dyn Store, made_with: Fingerprint, batch_bytes: usize) -> Self {
+        let (batch, last) = (Batch::new(made_with), Instant::now());
+        Self { store, made_with, batch_bytes, batch, last, total: Applied::default() }
     }
 
     fn push(&mut self, file: Analyzed) -> Result<()> {
@@ -271,7 +282,7 @@ impl<'s> Writer<'s> {
     }
 
     fn commit(&mut self) -> Result<()> {
-        let batch = std::mem::take(&mut self.batch);
+        let batch = std::mem::replace(&mut self.batch, Batch::new(self.made_with));
         let (applied, _) = batch.commit(self.store)?;
         self.total.indexed += applied.indexed;
         self.total.removed += applied.removed;
