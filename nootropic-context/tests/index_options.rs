@@ -53,6 +53,24 @@ fn assert_as_if_made_with(store: &dyn Store, root: &Path, options: &UpdateOption
 }
 
 #[test]
+fn an_index_of_nothing_is_an_index() {
+    for names in [&[][..], &["logo.png", "Cargo.lock", "node_modules/x/y.js"]] {
+        let dir = tempfile::tempdir().unwrap();
+        names.iter().for_each(|name| repo::write(&dir.path().join(name), "x"));
+        let store = store();
+        let report = update(&*store, dir.path());
+        assert!(report.snapshot.is_some(), "{report:?}");
+        assert_eq!((report.files, report.chunks), (0, 0));
+        assert!(store.read_with(|txn| IndexMeta::read(txn)).unwrap().is_some());
+        let answer = Engine::new(Arc::clone(&store)).search("anything", &SearchOptions::default()).unwrap();
+        assert!(answer.hits.is_empty());
+        assert_eq!(Some(answer.snapshot.to_string()), report.snapshot);
+        assert_eq!(update(&*store, dir.path()).snapshot, report.snapshot, "nothing more is committed");
+        assert_consistent(&*store, "empty");
+    }
+}
+
+#[test]
 fn generated_files_come_and_go_with_the_option() {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in [

@@ -44,7 +44,7 @@ pub struct IndexReport {
     pub skipped: BTreeMap<String, u64>,
     /// How long it took.
     pub seconds: f64,
-    /// The state the index is in now; none if there was nothing to index.
+    /// The state the index is in now.
     pub snapshot: Option<String>,
     /// Where a damaged index was moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,3 +121,6 @@ impl Nootropic {
         Ok(result?.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

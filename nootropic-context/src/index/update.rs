@@ -138,6 +138,7 @@ pub fn update(
     gone.into_iter().for_each(|path| writer.batch.remove(path));
     writer.commit()?;
     compact(store, false)?;
+    begin_if_empty(store)?;
     let mut report = UpdateReport {
         indexed: writer.total.indexed.into(),
         removed: writer.total.removed.into(),
@@ -205,6 +206,17 @@ fn describe(store: &dyn Store, report: &mut UpdateReport) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// An index of nothing is an index: who asks it gets an empty answer.
+fn begin_if_empty(store: &dyn Store) -> Result<()> {
+    if store.read_with(|txn| IndexMeta::read(txn))?.is_none() {
+        store.write_with(|txn| match IndexMeta::read(txn)? {
+            None => IndexMeta::empty().write(txn),
+            Some(_) => Ok(()),
+        })?;
+    }
+    Ok(())
 }
 
 /// The threads that read and analyse.
