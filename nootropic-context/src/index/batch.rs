@@ -3,19 +3,15 @@
 use nootropic_core::{ChunkId, Error, ReadTxn, Result, Snapshot, Store, StoreExt, WriteTxn};
 
 use super::analyze::{Analyzed, Outcome, Text};
-use super::columns::{ChunkHead, ColumnEdits, Columns};
+use super::columns::{ChunkHead, ColumnEdits};
 use super::fingerprint::Fingerprint;
+use super::join::join_newest;
 use super::record::{FILES, FileRecord, IndexMeta, OUTLINES, path_key};
 use super::text::TEXTS;
 use crate::lexical::segment::{self, Lists, SegmentBuilder, put_info};
 use crate::lexical::words::FileWords;
 use crate::vectors::VectorTable;
 use crate::walk::{FileStamp, RelPath, SkipReason};
-
-/// Neighbouring segments of one size are joined when there are this many.
-const FAN_IN: usize = 8;
-/// Segments larger than this, in bytes, are joined only by [`compact`].
-const LARGE: u64 = 8 << 20;
 
 /// Gathers analysed files until there are enough for a transaction.
 #[derive(Debug)]
@@ -242,15 +238,10 @@ impl Edit {
         if chunks > 0 {
             let id = self.meta.next_segment;
             self.meta.next_segment += 1;
-            lists.write(txn, id, base, chunks, 0)?;
+            lists.write(txn, id, base, base + chunks)?;
         }
         count_dead(txn, &self.dead)?;
-        let infos = segment::segments(txn)?;
-        if let Some(parts) = due(&infos) {
-            let live = Columns::load(txn)?;
-            segment::merge(txn, parts, self.meta.next_segment, &|chunk| live.is_live(chunk))?;
-            self.meta.next_segment += 1;
-        }
+        join_newest(txn, &mut self.meta)?;
         self.meta.write(txn)?;
         Ok(self.applied)
     }
@@ -273,52 +264,6 @@ fn count_dead(txn: &mut dyn WriteTxn, dead: &[(u32, u32)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The newest segments that are small and of one size, if there are enough of them.
-fn due(infos: &[segment::SegmentInfo]) -> Option<&[segment::SegmentInfo]> {
-    let size = |info: &segment::SegmentInfo| info.bytes.max(4096).ilog2() / 3;
-    let last = infos.last()?;
-    let start = infos.iter().rposition(|info| size(info) > size(last)).map_or(0, |i| i + 1);
-    let run = &infos[start..];
-    (run.len() >= FAN_IN && run.iter().map(|info| info.bytes).sum::<u64>() <= LARGE).then_some(run)
-}
-
-/// Joins all segments of the index into one and leaves out what was removed, so that it is as small and as fast as a
-/// fresh one. Says whether there was anything to do. Updates do this by themselves where it pays.
-///
-/// # Errors
-/// As the store's.
-pub fn optimize(store: &dyn Store) -> Result<bool> {
-    compact(store, true)
-}
-
-/// Joins all segments where that makes queries cheaper: many of them, or many dead chunks. Says whether it did.
-pub(crate) fn compact(store: &dyn Store, force: bool) -> Result<bool> {
-    let worth = |infos: &[segment::SegmentInfo], meta: &IndexMeta| {
-        let dead: u64 = infos.iter().map(|info| u64::from(info.dead)).sum();
-        if force {
-            return infos.len() > 1 || dead > 0;
-        }
-        infos.len() > 4 * FAN_IN || dead > 1000 && dead * 2 > u64::from(meta.chunks)
-    };
-    let look = |txn: &dyn ReadTxn| -> Result<_> {
-        let Some(meta) = IndexMeta::read(txn)? else { return Ok(None) };
-        let infos = segment::segments(txn)?;
-        Ok(worth(&infos, &meta).then_some((infos, meta)))
-    };
-    if store.read_with(|txn| look(txn))?.is_none() {
-        return Ok(false);
-    }
-    let (done, _) = store.write_with(|txn| {
-        let Some((infos, mut meta)) = look(txn)? else { return Ok(false) };
-        let live = Columns::load(txn)?;
-        segment::merge(txn, &infos, meta.next_segment, &|chunk| live.is_live(chunk))?;
-        meta.next_segment += 1;
-        meta.write(txn)?;
-        Ok(true)
-    })?;
-    Ok(done)
 }
 
 #[cfg(test)]

@@ -7,16 +7,17 @@ mod class;
 mod columns;
 mod fingerprint;
 mod jobs;
+mod join;
 mod rebuild;
 mod record;
 mod room;
 mod text;
 mod update;
 
-pub use batch::optimize;
 pub use check::{CheckReport, IndexProblem, check};
 pub use class::PathClass;
 pub use columns::{COLUMNS, ChunkHead, Columns, FileHead};
+pub use join::optimize;
 pub use record::{FILES, FileRecord, INDEX_VERSION, IndexMeta, META, OUTLINES, Outline, Passage};
 pub use text::{TEXTS, read_part, read_text};
 pub use update::{Cancel, OnProgress, Progress, UpdateOptions, UpdateReport, update, update_files};

@@ -11,9 +11,10 @@ use nootropic_core::{Error, Result, Store, StoreExt};
 use serde::Serialize;
 
 use super::analyze::{Analyzed, Job, Outcome, analyze};
-use super::batch::{Applied, Batch, compact};
+use super::batch::{Applied, Batch};
 use super::fingerprint::{Fingerprint, adopt};
 use super::jobs::{Survey, survey};
+use super::join::compact;
 use super::rebuild::drop_other_version;
 use super::record::{FileRecord, IndexMeta};
 use super::room::{Held, Room};
@@ -137,7 +138,7 @@ pub fn update(
     }
     gone.into_iter().for_each(|path| writer.batch.remove(path));
     writer.commit()?;
-    compact(store, false)?;
+    compact(store, cancel)?;
     begin_if_empty(store)?;
     let mut report = UpdateReport {
         indexed: writer.total.indexed.into(),
@@ -185,7 +186,7 @@ pub fn update_files(
         }
     }
     let (applied, _) = batch.commit(store)?;
-    compact(store, false)?;
+    compact(store, &|| false)?;
     let mut report = UpdateReport {
         indexed: applied.indexed.into(),
         removed: applied.removed.into(),
