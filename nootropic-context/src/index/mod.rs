@@ -12,6 +12,7 @@ mod lock;
 mod rebuild;
 mod record;
 mod room;
+mod team;
 mod text;
 mod update;
 

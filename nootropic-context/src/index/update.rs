@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nootropic_core::{Error, Result, Store, StoreExt};
@@ -17,7 +15,7 @@ use super::jobs::{Survey, survey};
 use super::join::compact;
 use super::rebuild::drop_other_version;
 use super::record::{FileRecord, IndexMeta};
-use super::room::{Held, Room};
+use super::team::Team;
 use crate::syntax::ChunkOptions;
 use crate::walk::{Reader, RelPath, SkipReason, WalkOptions};
 
@@ -93,9 +91,6 @@ pub type Cancel<'c> = dyn Fn() -> bool + Sync + 'c;
 const COMMIT_EVERY: Duration = Duration::from_secs(2);
 const MAX_BATCH_FILES: usize = 4096;
 
-/// Bytes of files that are read and analysed at once, on all threads: analysis takes several times as much memory.
-const IN_FLIGHT: u64 = 16 << 20;
-
 /// Brings the index of `root` in `store` into step with the files. An index that another version made is built anew.
 ///
 /// # Errors
@@ -118,8 +113,7 @@ pub fn update(
     let mut writer = Writer::new(store, made_with, options.batch_bytes);
     if !jobs.is_empty() {
         let reader = Reader::new(root, &options.walk)?;
-        let team =
-            Team { reader: &reader, options, jobs: Mutex::new(jobs.into_iter()), room: Room::new(IN_FLIGHT), cancel };
+        let team = Team::new(&reader, options, jobs, cancel);
         team.analyze(&mut |file| {
             progress.done += 1;
             match &file.outcome {
@@ -173,23 +167,23 @@ pub fn update_files(
     if first {
         adopt(store, made_with)?;
     }
-    let mut batch = Batch::new(made_with);
+    let mut writer = Writer::new(store, made_with, options.batch_bytes);
     for path in paths {
         let known = store.read_with(|txn| FileRecord::read(txn, path.as_bytes()))?;
         let known = known.filter(|k| k.skipped.is_none()).map(|k| k.hash);
         let file = analyze(&reader, Job { path: path.clone(), size: 0, known }, &options.chunks);
         match file.outcome {
             Outcome::Skipped(SkipReason::Vanished | SkipReason::NotRegular | SkipReason::Symlink) => {
-                batch.remove(file.path)
+                writer.batch.remove(file.path);
             }
-            _ => batch.push(file),
+            _ => writer.push(file)?,
         }
     }
-    let (applied, _) = batch.commit(store)?;
+    writer.commit()?;
     compact(store, &|| false)?;
     let mut report = UpdateReport {
-        indexed: applied.indexed.into(),
-        removed: applied.removed.into(),
+        indexed: writer.total.indexed.into(),
+        removed: writer.total.removed.into(),
         seconds: begun.elapsed().as_secs_f64(),
         ..UpdateReport::default()
     };
@@ -218,58 +212,6 @@ fn begin_if_empty(store: &dyn Store) -> Result<()> {
         })?;
     }
     Ok(())
-}
-
-/// The threads that read and analyse.
-struct Team<'u> {
-    reader: &'u Reader,
-    options: &'u UpdateOptions,
-    jobs: Mutex<std::vec::IntoIter<Job>>,
-    room: Room,
-    cancel: &'u Cancel<'u>,
-}
-
-impl Team<'_> {
-    /// Hands every file to `each`, on this thread, until it fails or the run is cancelled.
-    fn analyze(&self, each: &mut dyn FnMut(Analyzed) -> Result<()>) -> Result<()> {
-        let threads = match self.options.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        };
-        std::thread::scope(|scope| {
-            let (sender, analyzed) = sync_channel(4 * threads);
-            for _ in 0..threads {
-                let sender = sender.clone();
-                scope.spawn(move || self.work(&sender));
-            }
-            drop(sender);
-            // The threads hang up once there are no more jobs; they stop once nobody takes what they made.
-            while let Ok((file, _held)) = analyzed.recv() {
-                if (self.cancel)() {
-                    break;
-                }
-                // A large file is committed before it gives its room back.
-                each(file)?;
-            }
-            Ok(())
-        })
-    }
-
-    fn work<'t>(&'t self, out: &SyncSender<(Analyzed, Held<'t>)>) {
-        while let Some((job, held)) = self.next() {
-            if (self.cancel)() || out.send((analyze(self.reader, job, &self.options.chunks), held)).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// The next job and the room for it. One thread waits at a time, so that small files do not keep a large one waiting.
-    fn next(&self) -> Option<(Job, Held<'_>)> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = jobs.next()?;
-        let held = self.room.take(job.size);
-        Some((job, held))
-    }
 }
 
 /// Gathers files and commits them a batch at a time.

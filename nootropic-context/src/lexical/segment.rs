@@ -166,10 +166,11 @@ impl SegmentBuilder {
 
     /// Sorts and encodes everything.
     pub(crate) fn finish(self) -> Lists {
-        let n = self.terms.len();
+        let Self { terms, postings, .. } = self;
+        let n = terms.len();
         // A counting sort by term; within a term the chunks already ascend.
         let mut starts = vec![0usize; n + 1];
-        for (term, _) in &self.postings {
+        for (term, _) in &postings {
             starts[*term as usize + 1] += 1;
         }
         for i in 0..n {
@@ -177,18 +178,19 @@ impl SegmentBuilder {
         }
         let mut next = starts.clone();
         let empty = Posting { chunk: 0, freq: posting::Frequencies::default() };
-        let mut sorted = vec![empty; self.postings.len()];
-        for (term, posting) in &self.postings {
+        let mut sorted = vec![empty; postings.len()];
+        for (term, posting) in &postings {
             let at = &mut next[*term as usize];
             sorted[*at] = *posting;
             *at += 1;
         }
+        drop(postings); // before there is as much again
         let mut order: Vec<u32> = (0..n as u32).collect();
-        order.sort_unstable_by(|a, b| self.terms.get(*a).cmp(self.terms.get(*b)));
+        order.sort_unstable_by(|a, b| terms.get(*a).cmp(terms.get(*b)));
         let mut lists = Lists::default();
         for term in order {
             let range = starts[term as usize]..starts[term as usize + 1];
-            lists.push(self.terms.get(term), &sorted[range]);
+            lists.push(terms.get(term), &sorted[range]);
         }
         lists
     }
