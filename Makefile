@@ -4,6 +4,8 @@ CARGO ?= cargo
 # Members that are published, and the features that must also build alone.
 CRATES := nootropic-core nootropic-models nootropic-context nootropic-agents nootropic nootropic-cli
 CONTEXT_FEATURES := languages watch arroy
+# How large the large cases of tests are: files of one folder, levels of nesting. A plain `cargo test` makes 3,000.
+SCALE ?= 100000
 # Mutated model files of each format: a million here, a hundred million in `make soak`.
 FUZZ ?= 1000000
 # Random kills while indexing and while committing: short here, long in `make soak`, as are power cuts and disk errors.
@@ -30,7 +32,8 @@ features:
 		$(CARGO) check --locked -p nootropic-context --no-default-features --features $$feature || exit 1; done
 
 unit:
-	NOOTROPIC_REQUIRE_MOUNTS=$(REQUIRE_MOUNTS) $(CARGO) test --locked --workspace --all-features --no-fail-fast
+	NOOTROPIC_REQUIRE_MOUNTS=$(REQUIRE_MOUNTS) NOOTROPIC_SCALE=$(SCALE) \
+		$(CARGO) test --locked --workspace --all-features --no-fail-fast
 
 kills:
 	NOOTROPIC_KILLS=$(KILLS) $(CARGO) test --locked -p nootropic-context --test index_kill -- --nocapture

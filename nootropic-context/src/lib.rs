@@ -3,6 +3,8 @@
 
 mod codec;
 mod error;
+#[cfg(test)]
+mod scale;
 
 pub mod graph;
 pub mod index;

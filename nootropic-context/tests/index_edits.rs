@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nootropic_context::index::{
-    self, COLUMNS, FILES, INDEX_VERSION, IndexMeta, IndexProblem, META, OUTLINES, TEXTS, UpdateOptions,
+    self, COLUMNS, FILES, INDEX_VERSION, IndexMeta, IndexProblem, META, OUTLINES, Progress, TEXTS, UpdateOptions,
 };
 use nootropic_context::lexical::{POSTINGS, SEGMENTS, segments};
 use nootropic_context::search::{Engine, SearchOptions};
@@ -133,6 +133,19 @@ fn looking_again_at_unchanged_files_changes_nothing() {
     let again = update_with(&store, &root, &UpdateOptions { rehash: true, ..small_batches() });
     assert_eq!((again.indexed, again.files, again.chunks), (0, first.files, first.chunks));
     view::assert_like_fresh(Arc::new(store), &root, "unchanged");
+}
+
+#[test]
+fn what_is_to_be_read_is_known_before_the_first_file_is() {
+    let dir = fast_dir();
+    let root = dir.path().join("repo");
+    repo::generate(&root, 60, &mut Rng::new(2));
+    let files = repo::files(&root).len() as u64;
+    let mut seen = Vec::new();
+    let mut on_progress = |progress: Progress| seen.push(progress);
+    index::update(&open(&dir.path().join("store")), &root, &small_batches(), &mut on_progress, &|| false).unwrap();
+    assert!(seen.iter().all(|progress| (progress.found, progress.queued) == (files, files)));
+    assert_eq!(seen.iter().map(|progress| progress.done).collect::<Vec<_>>(), (0..=files).collect::<Vec<_>>());
 }
 
 /// An index that another version made: its counters go on differently, and its records are of another make.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use nootropic_context::index::{self, Outline, UpdateOptions, read_text};
+use nootropic_context::index::{self, Outline, UpdateOptions, UpdateTurn, read_text};
 use nootropic_context::search::{Engine, SearchOptions};
 use nootropic_context::store::{LmdbStore, StoreOptions};
 use nootropic_context::walk::RelPath;
@@ -208,6 +208,9 @@ fn without_permission(dir: &Path) {
     mode(&dir.join("shut"), 0o555);
     let error = LmdbStore::open(&dir.join("shut/store"), &store_options()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+    // A turn is had all the same: it only saves work.
+    let turn = UpdateTurn::take(&dir.join("shut/index.lock"), Duration::ZERO, &|| false).unwrap();
+    assert!(turn.is_some());
 }
 
 /// As [`assert_like_fresh`], for a repository too small to ask it much.

@@ -5,43 +5,45 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nootropic_context::index::{self, UpdateOptions};
+use nootropic_context::index::UpdateOptions;
 use nootropic_context::search::{Engine, SearchOptions};
 use nootropic_context::syntax::ChunkOptions;
 use nootropic_core::Store;
 
-use support::rng::Rng;
+use support::rng::{Rng, at_most};
 use support::{assert_consistent, child, fast_dir, open, repo, update_with};
 
 #[test]
 fn a_hundred_thousand_files_in_one_folder() {
-    const FILES: u64 = 100_000;
+    let many = at_most(100_000) as u64;
     let dir = fast_dir();
     let root = dir.path().join("repo");
     fs::create_dir(&root).unwrap();
-    for i in 0..FILES {
+    for i in 0..many {
         let text = if i % 100 == 0 { format!("number {i}\n") } else { String::new() };
         fs::write(root.join(format!("{i}.txt")), text).unwrap();
     }
+    std::thread::sleep(Duration::from_millis(150)); // until stamps are older than the clock is coarse
     let store: Arc<dyn Store> = Arc::new(open(&dir.path().join("store")));
     let report = update_with(&*store, &root, &UpdateOptions::default());
-    assert_eq!((report.files, report.chunks), (FILES, FILES / 100));
+    assert_eq!((report.files, report.chunks), (many, many / 100));
     let again = update_with(&*store, &root, &UpdateOptions::default());
-    assert_eq!((again.files, again.indexed, again.unchanged), (FILES, 0, FILES));
-    fs::remove_file(root.join("4200.txt")).unwrap();
+    assert_eq!((again.files, again.indexed, again.unchanged), (many, 0, many));
+    fs::remove_file(root.join("1200.txt")).unwrap();
     let without = update_with(&*store, &root, &UpdateOptions::default());
-    assert_eq!((without.files, without.removed), (FILES - 1, 1));
+    assert_eq!((without.files, without.removed), (many - 1, 1));
     let engine = Engine::new(Arc::clone(&store));
     let paths = |question: &str| -> Vec<String> {
         let answer = engine.search(question, &SearchOptions::default()).unwrap();
         answer.hits.into_iter().map(|hit| hit.chunk.path).collect()
     };
-    assert_eq!(paths("4300"), ["4300.txt"]);
-    assert!(paths("4200").is_empty());
-    assert_consistent(&*store, "100,000 files");
+    assert_eq!(paths("1300"), ["1300.txt"]);
+    assert!(paths("1200").is_empty());
+    assert_consistent(&*store, "very many files");
 }
 
 /// A text nested that deep, in the language of an ending.
@@ -68,14 +70,14 @@ fn sources_nested_ten_thousand_deep() {
         "rs", "c", "cpp", "java", "cs", "js", "ts", "go", "tsx", "py", "rb", "lua", "kt", "swift", "scala", "ex", "hs",
         "zig", "php", "sh", "md", "toml", "yaml", "json",
     ];
-    let dir = fast_dir();
+    let (dir, depth) = (fast_dir(), at_most(10_000));
     let root = dir.path().join("repo");
     for ending in ENDINGS {
-        repo::write(&root.join(format!("nested.{ending}")), nested(ending, 10_000));
+        repo::write(&root.join(format!("nested.{ending}")), nested(ending, depth));
         // The other way to make a tree deep: one operator after the other.
-        let sum = format!("long = {}1\n", "1 + ".repeat(10_000));
+        let sum = format!("long = {}1\n", "1 + ".repeat(depth));
         repo::write(&root.join(format!("long.{ending}")), sum);
-        repo::write(&root.join(format!("open.{ending}")), nested(ending, 10_000).split_at(12_000).0);
+        repo::write(&root.join(format!("open.{ending}")), nested(ending, depth).split_at(depth + depth / 5).0);
     }
     repo::write(&root.join("plain.rs"), "fn still_found() {}\n");
     let store: Arc<dyn Store> = Arc::new(open(&dir.path().join("store")));
@@ -92,29 +94,64 @@ fn sources_nested_ten_thousand_deep() {
     assert_eq!(hits[0].chunk.path, "plain.rs");
 }
 
+/// Indexes `repo` in a process of its own, which fails if that takes more than `bound` bytes of memory.
+fn expect_memory(test: &str, dir: &Path, options: &UpdateOptions, bound: u64, least_text: u64) {
+    let Some(dir) = child::folder() else { return child::expect_success(child::command(test, dir)) };
+    let store = open(&dir.join("store"));
+    let report = update_with(&store, &dir.join("repo"), options);
+    let peak = child::peak_memory();
+    println!("{} bytes of text, {} chunks: {} MiB at most", report.bytes, report.chunks, peak >> 20);
+    assert!(peak < bound, "{} MiB for {} MiB of text", peak >> 20, report.bytes >> 20);
+    assert!(report.bytes >= least_text, "{report:?}");
+}
+
 #[test]
 fn much_text_takes_bounded_memory() {
-    const BOUND: u64 = 200 << 20;
-    if let Some(dir) = child::folder() {
-        let store = open(&dir.join("store"));
-        let report =
-            index::update(&store, &dir.join("repo"), &UpdateOptions::default(), &mut |_| {}, &|| false).unwrap();
-        let peak = child::peak_memory();
-        println!("{} bytes of text, {} chunks: {} MiB at most", report.bytes, report.chunks, peak >> 20);
-        assert!(peak < BOUND, "{} MiB for {} MiB of text", peak >> 20, report.bytes >> 20);
-        assert!(report.bytes > 16 << 20);
-        return;
-    }
     let dir = fast_dir();
-    let mut rng = Rng::new(3);
-    // Two thirds of it in files of a few thousand lines.
-    for i in 0..700 {
-        let ending = ["rs", "py", "ts", "go", "java", "c"][i % 6];
-        let definitions = if i % 10 == 0 { 1500 } else { 100 };
-        repo::write(
-            &dir.path().join(format!("repo/{}/f{i}.{ending}", i % 20)),
-            repo::content(ending, definitions, &mut rng),
-        );
+    let many = at_most(14_000) / 20;
+    if child::folder().is_none() {
+        let mut rng = Rng::new(3);
+        // Two thirds of it in files of a few thousand lines.
+        for i in 0..many {
+            let ending = ["rs", "py", "ts", "go", "java", "c"][i % 6];
+            let definitions = if i % 10 == 0 { 1500 } else { 100 };
+            let path = dir.path().join(format!("repo/{}/f{i}.{ending}", i % 20));
+            repo::write(&path, repo::content(ending, definitions, &mut rng));
+        }
     }
-    child::expect_success(child::command("much_text_takes_bounded_memory", dir.path()));
+    expect_memory(
+        "much_text_takes_bounded_memory",
+        dir.path(),
+        &UpdateOptions::default(),
+        200 << 20,
+        many as u64 * 24_000,
+    );
+}
+
+#[test]
+fn large_files_do_not_add_up_over_threads() {
+    let dir = fast_dir();
+    let size = at_most(50_000) * 1000;
+    if child::folder().is_none() {
+        let mut rng = Rng::new(4);
+        for i in 0..4 {
+            let mut text = String::with_capacity(size);
+            while text.len() < size {
+                text.push_str(&repo::content("txt", 1000, &mut rng));
+            }
+            repo::write(&dir.path().join(format!("repo/f{i}.txt")), &text[..size]);
+        }
+    }
+    let options = UpdateOptions {
+        threads: 4,
+        walk: nootropic_context::walk::WalkOptions { max_file_bytes: 64 << 20, ..Default::default() },
+        ..UpdateOptions::default()
+    };
+    expect_memory(
+        "large_files_do_not_add_up_over_threads",
+        dir.path(),
+        &options,
+        (100 << 20) + 6 * size as u64,
+        4 * size as u64,
+    );
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nootropic_context::index::{Progress, UpdateReport, update};
+use nootropic_context::index::{Progress, UpdateReport, UpdateTurn, update};
 use nootropic_context::store;
-use nootropic_core::{ErrorKind, Store, Unit};
+use nootropic_core::{Error as CoreError, ErrorKind, Store, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub struct IndexReport {
     pub skipped: BTreeMap<String, u64>,
     /// How long it took.
     pub seconds: f64,
-    /// The state the index is in now; none if there was nothing to index.
+    /// The state the index is in now.
     pub snapshot: Option<String>,
     /// Where an old index was moved that could not be read: it is kept for those who can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,16 +71,22 @@ impl From<UpdateReport> for IndexReport {
 
 /// Progress is reported this often at most.
 const REPORT_EVERY: Duration = Duration::from_millis(40);
+/// Others that only look for changes have had their turn after this long.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Nootropic {
     /// Brings the index into step with the files: reads what is new or changed, takes out what is gone. An interrupted run
-    /// goes on where it was. Reports progress in files, as task `index`.
+    /// goes on where it was. Reports progress in files, as task `index`. Where another process is at it already, it warns,
+    /// waits for that one to end, and then only does what is left.
     ///
     /// # Errors
     /// `cancelled` when the call is: what was committed by then stays. Why the folder cannot be listed or the store not be
     /// written.
     pub fn index(&self, input: &Index, call: &Call) -> Result<IndexReport> {
         call.cancel.check()?; // before anything is moved
+        self.layout().check()?;
+        self.make_data()?;
+        let _turn = self.turn(call)?;
         let kept = if input.rebuild { self.set_aside()? } else { None };
         let store = self.opened(true)?.store;
         Ok(IndexReport { kept, ..self.update(&*store, input.rehash, call)? })
@@ -113,16 +119,35 @@ impl Nootropic {
         }
     }
 
+    /// Waits for our turn to bring the index into step.
+    pub(crate) fn turn(&self, call: &Call) -> Result<UpdateTurn> {
+        if let Some(turn) = self.turn_soon(call)? {
+            return Ok(turn);
+        }
+        if !call.cancel.is_cancelled() {
+            let message = "another process is bringing the index up to date; waiting for it to end";
+            call.warn("index", ErrorKind::Busy, message.into(), None);
+        }
+        let cancelled = || call.cancel.is_cancelled();
+        let turn = UpdateTurn::take(&self.layout().update_lock(), Duration::MAX, &cancelled)?;
+        Ok(turn.ok_or(CoreError::Cancelled)?)
+    }
+
+    /// Our turn to bring the index into step, unless another process has it and is at it for longer.
+    pub(crate) fn turn_soon(&self, call: &Call) -> Result<Option<UpdateTurn>> {
+        Ok(UpdateTurn::take(&self.layout().update_lock(), PATIENCE, &|| call.cancel.is_cancelled())?)
+    }
+
     pub(crate) fn update(&self, store: &dyn Store, rehash: bool, call: &Call) -> Result<IndexReport> {
         let mut options = self.config().index.options();
         options.rehash = rehash;
         call.started("index", Unit::Files);
         let mut last = None::<Instant>;
         let mut on_progress = |progress: Progress| {
-            if last.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+            let due = last.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
+            if progress.queued > 0 && due {
                 last = Some(Instant::now());
-                let total = progress.walked.then_some(progress.queued);
-                call.progress("index", progress.done, total, Unit::Files);
+                call.progress("index", progress.done, Some(progress.queued), Unit::Files);
             }
         };
         let result = update(store, self.root(), &options, &mut on_progress, &|| call.cancel.is_cancelled());
@@ -132,3 +157,6 @@ impl Nootropic {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests;

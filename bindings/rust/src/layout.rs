@@ -45,6 +45,11 @@ impl Layout {
         self.data.join("store")
     }
 
+    /// The file that says whose turn it is to bring the index into step.
+    pub(crate) fn update_lock(&self) -> PathBuf {
+        self.data.join("index.lock")
+    }
+
     /// Makes the folder of what must last, ignored by git from inside.
     ///
     /// # Errors

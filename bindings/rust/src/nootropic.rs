@@ -160,7 +160,7 @@ impl Nootropic {
     }
 
     /// A store that exists may lie where nothing can be made.
-    fn make_data(&self) -> Result<()> {
+    pub(crate) fn make_data(&self) -> Result<()> {
         match self.layout.make_data() {
             Err(error) if self.layout.store().is_dir() && is_refusal(error.kind()) => Ok(()),
             made => made,

@@ -1,6 +1,7 @@
 //! Asking the index.
 
 use nootropic_context::search::{Answer, Hit, SearchOptions, is_filter};
+use nootropic_core::ErrorKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -157,8 +158,8 @@ fn rounded(value: f32) -> f64 {
 
 impl Nootropic {
     /// Ranked passages for a question. Reads what changed first, if [`search.update`](crate::config::SearchSettings::update)
-    /// and the question say so; where that is refused (a folder that cannot be written, say) it warns and answers from the
-    /// index as it is.
+    /// and the question say so; where that is refused (a folder that cannot be written, say), or another process is at it,
+    /// it warns and answers from the index as it is. Where there is none yet, it waits for that process.
     ///
     /// # Errors
     /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
@@ -175,7 +176,19 @@ impl Nootropic {
             return Ok(());
         }
         // Where nothing changed, nothing is written: a store that cannot be written is no obstacle then.
-        let updated = self.opened(true).and_then(|opened| self.update(&*opened.store, false, call).map(drop));
+        let updated = self.opened(true).and_then(|opened| {
+            let _turn = match self.turn_soon(call)? {
+                None if !call.cancel.is_cancelled() && self.indexed().is_ok() => {
+                    let message =
+                        "another process is bringing the index up to date; the answer is from what is there so far";
+                    call.warn("index", ErrorKind::Busy, message.into(), None);
+                    return Ok(());
+                }
+                None => self.turn(call)?,
+                Some(turn) => turn,
+            };
+            self.update(&*opened.store, false, call).map(drop)
+        });
         match updated {
             Err(error) if is_refusal(error.kind()) && self.indexed().is_ok() => {
                 let message = format!("the index was not brought up to date: {}", crate::chain(&error));

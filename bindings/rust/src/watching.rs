@@ -67,7 +67,7 @@ impl Nootropic {
                 return;
             }
             let updated = if batch.rescan {
-                self.update(&*store, false, call)
+                self.turn(call).and_then(|_turn| self.update(&*store, false, call))
             } else {
                 update_files(&*store, self.root(), &options, &batch.changed).map(Into::into).map_err(Into::into)
             };

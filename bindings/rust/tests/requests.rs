@@ -1,5 +1,7 @@
 //! What a face hands in as JSON: its shape, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 use nootropic::{Call, Config, Error, ErrorKind, Nootropic, Pack, Scope, Search, Session, Symbols, invoke, registry};
 use serde_json::{Value, json};
 

@@ -11,6 +11,8 @@ use crate::walk::{Content, FileStamp, Reader, RelPath, SkipReason};
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) path: RelPath,
+    /// Bytes it had when it was found.
+    pub(crate) size: u64,
     /// The hash of what is indexed, if it is.
     pub(crate) known: Option<[u8; 16]>,
 }

@@ -3,22 +3,20 @@
 use nootropic_core::{ChunkId, Error, ReadTxn, Result, Snapshot, Store, StoreExt, WriteTxn};
 
 use super::analyze::{Analyzed, Outcome, Text};
-use super::columns::{ChunkHead, ColumnEdits, Columns};
-use super::record::{FILES, FileRecord, INDEX_VERSION, IndexMeta, OUTLINES, path_key};
+use super::columns::{ChunkHead, ColumnEdits};
+use super::fingerprint::Fingerprint;
+use super::join::join_newest;
+use super::record::{FILES, FileRecord, IndexMeta, OUTLINES, path_key};
 use super::text::TEXTS;
 use crate::lexical::segment::{self, Lists, SegmentBuilder, put_info};
 use crate::lexical::words::FileWords;
 use crate::vectors::VectorTable;
 use crate::walk::{FileStamp, RelPath, SkipReason};
 
-/// Neighbouring segments of one size are joined when there are this many.
-const FAN_IN: usize = 8;
-/// Segments larger than this, in bytes, are joined only by [`compact`].
-const LARGE: u64 = 8 << 20;
-
 /// Gathers analysed files until there are enough for a transaction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Batch {
+    made_with: Fingerprint,
     files: Vec<(Analyzed, u32)>,
     removed: Vec<RelPath>,
     builder: SegmentBuilder,
@@ -35,6 +33,11 @@ pub(crate) struct Applied {
 }
 
 impl Batch {
+    /// For files that are read and cut with the options of that fingerprint.
+    pub(super) fn new(made_with: Fingerprint) -> Self {
+        Self { made_with, files: Vec::new(), removed: Vec::new(), builder: SegmentBuilder::default(), bytes: 0 }
+    }
+
     pub(crate) fn push(&mut self, mut file: Analyzed) {
         let first = match &mut file.outcome {
             Outcome::Text(text) => {
@@ -63,35 +66,29 @@ impl Batch {
     }
 
     /// Commits everything gathered.
-    pub(crate) fn commit(self, store: &dyn Store) -> Result<(Applied, Option<Snapshot>)> {
+    pub(crate) fn commit(mut self, store: &dyn Store) -> Result<(Applied, Option<Snapshot>)> {
         if self.len() == 0 {
             return Ok((Applied::default(), None));
         }
         let chunks = self.builder.chunks();
-        let lists = self.builder.finish();
-        let (applied, snapshot) = store.write_with(|txn| apply(txn, &self.files, &self.removed, &lists, chunks))?;
+        let lists = std::mem::take(&mut self.builder).finish();
+        let (applied, snapshot) = store.write_with(|txn| self.apply(txn, &lists, chunks))?;
         Ok((applied, Some(snapshot)))
     }
-}
 
-fn apply(
-    txn: &mut dyn WriteTxn,
-    files: &[(Analyzed, u32)],
-    removed: &[RelPath],
-    lists: &Lists,
-    chunks: u32,
-) -> Result<Applied> {
-    let mut edit = Edit::begin(txn)?;
-    let base = edit.meta.next_chunk;
-    edit.meta.next_chunk =
-        base.checked_add(chunks).ok_or_else(|| Error::invalid("index", "out of chunk numbers; rebuild it"))?;
-    for (file, first) in files {
-        edit.put(txn, file, base + first)?;
+    fn apply(&self, txn: &mut dyn WriteTxn, lists: &Lists, chunks: u32) -> Result<Applied> {
+        let mut edit = Edit::begin(txn, self.made_with)?;
+        let base = edit.meta.next_chunk;
+        edit.meta.next_chunk =
+            base.checked_add(chunks).ok_or_else(|| Error::invalid("index", "out of chunk numbers; rebuild it"))?;
+        for (file, first) in &self.files {
+            edit.put(txn, file, base + first)?;
+        }
+        for path in &self.removed {
+            edit.remove(txn, path)?;
+        }
+        edit.finish(txn, lists, base, chunks)
     }
-    for path in removed {
-        edit.remove(txn, path)?;
-    }
-    edit.finish(txn, lists, base, chunks)
 }
 
 /// One transaction's changes, as far as they are shared between files.
@@ -101,13 +98,23 @@ struct Edit {
     vectors: Vec<VectorTable>,
     dead: Vec<(u32, u32)>,
     applied: Applied,
+    /// Whether the files were read, and cut, with the options that the index is made with.
+    read_alike: bool,
+    cut_alike: bool,
 }
 
 impl Edit {
-    fn begin(txn: &dyn ReadTxn) -> Result<Self> {
-        let meta = IndexMeta::read(txn)?.unwrap_or(IndexMeta { version: INDEX_VERSION, ..IndexMeta::default() });
-        let vectors = VectorTable::list(txn)?;
-        Ok(Self { meta, columns: ColumnEdits::default(), vectors, dead: Vec::new(), applied: Applied::default() })
+    fn begin(txn: &dyn ReadTxn, made_with: Fingerprint) -> Result<Self> {
+        let index_with = Fingerprint::read(txn)?;
+        Ok(Self {
+            meta: IndexMeta::read(txn)?.unwrap_or_else(IndexMeta::empty),
+            columns: ColumnEdits::default(),
+            vectors: VectorTable::list(txn)?,
+            dead: Vec::new(),
+            applied: Applied::default(),
+            read_alike: index_with == Some(made_with),
+            cut_alike: index_with.is_some_and(|with| with.cutting == made_with.cutting),
+        })
     }
 
     fn put(&mut self, txn: &mut dyn WriteTxn, file: &Analyzed, first_chunk: u32) -> Result<()> {
@@ -131,7 +138,7 @@ impl Edit {
                 FileRecord {
                     id,
                     stamp: file.stamp,
-                    hash: [0; 16],
+                    hash: FileRecord::NO_HASH,
                     skipped: Some(*reason),
                     first_chunk: 0,
                     chunks: 0,
@@ -156,7 +163,10 @@ impl Edit {
                 }
             }
         };
-        txn.put(FILES, &path_key(path), &record.encode())
+        // Another process may have other options; whoever looks next with those of the index must read the file.
+        let stamp = if self.read_alike { record.stamp } else { FileStamp::NEVER };
+        let hash = if self.cut_alike { record.hash } else { FileRecord::NO_HASH };
+        txn.put(FILES, &path_key(path), &FileRecord { stamp, hash, ..record }.encode())
     }
 
     fn store_text(&mut self, txn: &mut dyn WriteTxn, text: &Text, id: u32, first_chunk: u32) -> Result<()> {
@@ -228,15 +238,10 @@ impl Edit {
         if chunks > 0 {
             let id = self.meta.next_segment;
             self.meta.next_segment += 1;
-            lists.write(txn, id, base, chunks, 0)?;
+            lists.write(txn, id, base, base + chunks)?;
         }
         count_dead(txn, &self.dead)?;
-        let infos = segment::segments(txn)?;
-        if let Some(parts) = due(&infos) {
-            let live = Columns::load(txn)?;
-            segment::merge(txn, parts, self.meta.next_segment, &|chunk| live.is_live(chunk))?;
-            self.meta.next_segment += 1;
-        }
+        join_newest(txn, &mut self.meta)?;
         self.meta.write(txn)?;
         Ok(self.applied)
     }
@@ -261,52 +266,6 @@ fn count_dead(txn: &mut dyn WriteTxn, dead: &[(u32, u32)]) -> Result<()> {
     Ok(())
 }
 
-/// The newest segments that are small and of one size, if there are enough of them.
-fn due(infos: &[segment::SegmentInfo]) -> Option<&[segment::SegmentInfo]> {
-    let size = |info: &segment::SegmentInfo| info.bytes.max(4096).ilog2() / 3;
-    let last = infos.last()?;
-    let start = infos.iter().rposition(|info| size(info) > size(last)).map_or(0, |i| i + 1);
-    let run = &infos[start..];
-    (run.len() >= FAN_IN && run.iter().map(|info| info.bytes).sum::<u64>() <= LARGE).then_some(run)
-}
-
-/// Joins all segments of the index into one and leaves out what was removed, so that it is as small and as fast as a
-/// fresh one. Says whether there was anything to do. Updates do this by themselves where it pays.
-///
-/// # Errors
-/// As the store's.
-pub fn optimize(store: &dyn Store) -> Result<bool> {
-    compact(store, true)
-}
-
-/// Joins all segments where that makes queries cheaper: many of them, or many dead chunks. Says whether it did.
-pub(crate) fn compact(store: &dyn Store, force: bool) -> Result<bool> {
-    let worth = |infos: &[segment::SegmentInfo], meta: &IndexMeta| {
-        let dead: u64 = infos.iter().map(|info| u64::from(info.dead)).sum();
-        if force {
-            return infos.len() > 1 || dead > 0;
-        }
-        infos.len() > 4 * FAN_IN || dead > 1000 && dead * 2 > u64::from(meta.chunks)
-    };
-    let look = |txn: &dyn ReadTxn| -> Result<_> {
-        let Some(meta) = IndexMeta::read(txn)? else { return Ok(None) };
-        let infos = segment::segments(txn)?;
-        Ok(worth(&infos, &meta).then_some((infos, meta)))
-    };
-    if store.read_with(|txn| look(txn))?.is_none() {
-        return Ok(false);
-    }
-    let (done, _) = store.write_with(|txn| {
-        let Some((infos, mut meta)) = look(txn)? else { return Ok(false) };
-        let live = Columns::load(txn)?;
-        segment::merge(txn, &infos, meta.next_segment, &|chunk| live.is_live(chunk))?;
-        meta.next_segment += 1;
-        meta.write(txn)?;
-        Ok(true)
-    })?;
-    Ok(done)
-}
-
 #[cfg(test)]
 mod tests {
     use nootropic_core::reference::MemoryStore;
@@ -323,7 +282,7 @@ mod tests {
         let record = || store.read_with(|txn| FileRecord::read(txn, b"a.txt")).unwrap().unwrap();
         let stamp = FileStamp { size: 3, mtime_ns: 7, ctime_ns: 7, inode: 7 };
         let path = RelPath::new("a.txt").unwrap();
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(Fingerprint::of(&UpdateOptions::default()));
         batch.push(Analyzed { path, stamp, outcome: Outcome::Same(hash(record().hash)) });
         batch.commit(&store).unwrap();
         (record().stamp, stamp)

@@ -1,9 +1,10 @@
 //! A few bytes about every chunk, kept together so that scoring never leaves memory.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 use nootropic_core::{Error, KeyRange, ReadTxn, Result, Table, WriteTxn};
+use rustc_hash::FxHashMap;
 
 use super::class::PathClass;
 
@@ -114,6 +115,48 @@ impl ColumnEdits {
     }
 }
 
+/// Which chunks of a range can be found.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    /// By page, a bit for each chunk.
+    pages: FxHashMap<u32, [u64; PAGE as usize / 64]>,
+}
+
+impl Live {
+    /// Reads those from `first` up to before `end`, and perhaps a few beside them.
+    pub(crate) fn load(txn: &dyn ReadTxn, first: u32, end: u32) -> Result<Self> {
+        let mut live = Self::default();
+        let end = (end.div_ceil(PAGE)).to_be_bytes();
+        let range = KeyRange {
+            start: Bound::Included((first / PAGE).to_be_bytes().to_vec()),
+            end: Bound::Excluded(end.to_vec()),
+        };
+        txn.scan(COLUMNS, &range, &mut |key, page| {
+            let (number, records) = records(key, page)?;
+            let bits = live.pages.entry(number).or_default();
+            for (at, record) in records.iter().enumerate() {
+                bits[at / 64] |= u64::from(record[RECORD - 1] & LIVE) << (at % 64);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(live)
+    }
+
+    pub(crate) fn contains(&self, chunk: u32) -> bool {
+        let at = (chunk % PAGE) as usize;
+        self.pages.get(&(chunk / PAGE)).is_some_and(|bits| bits[at / 64] >> (at % 64) & 1 == 1)
+    }
+}
+
+/// A page's number and its records.
+fn records<'p>(key: &[u8], page: &'p [u8]) -> Result<(u32, &'p [[u8; RECORD]])> {
+    let number = key.try_into().map(u32::from_be_bytes).map_err(|_| Error::corrupt(COLUMNS, key, "bad key"))?;
+    match page.as_chunks::<RECORD>() {
+        (records, []) if records.len() == PAGE as usize && number <= u32::MAX / PAGE => Ok((number, records)),
+        _ => Err(Error::corrupt(COLUMNS, key, "page of another length")),
+    }
+}
+
 /// Every chunk's head, as one snapshot shows it.
 #[derive(Debug, Default)]
 pub struct Columns {
@@ -147,11 +190,7 @@ impl Columns {
     pub fn load(txn: &dyn ReadTxn) -> Result<Self> {
         let mut columns = Self::default();
         txn.scan(COLUMNS, &KeyRange::all(), &mut |key, page| {
-            let number = key.try_into().map(u32::from_be_bytes).map_err(|_| Error::corrupt(COLUMNS, key, "bad key"))?;
-            let (records, rest) = page.as_chunks::<RECORD>();
-            if records.len() != PAGE as usize || !rest.is_empty() || number > u32::MAX / PAGE {
-                return Err(Error::corrupt(COLUMNS, key, "page of another length"));
-            }
+            let (number, records) = records(key, page)?;
             columns.pages.resize(number as usize + 1, u32::MAX);
             columns.pages[number as usize] = columns.heads.len() as u32;
             columns.first.push(number * PAGE);

@@ -11,7 +11,7 @@ use crate::lexical::words::definition_weight;
 use crate::syntax::Language;
 use crate::walk::{FileStamp, SkipReason};
 
-/// Index-wide counters: one record.
+/// Index-wide counters, and the options the index was made with.
 pub const META: Table = Table::new("index");
 /// Path → [`FileRecord`].
 pub const FILES: Table = Table::new("files");
@@ -85,6 +85,11 @@ impl IndexMeta {
         Self::decode(bytes).map(Some).map_err(corrupt)
     }
 
+    /// The counters of an empty index.
+    pub(crate) fn empty() -> Self {
+        Self { version: INDEX_VERSION, ..Self::default() }
+    }
+
     /// The counters of an empty index that takes the place of this one, whatever its version: numbers go on where they
     /// were, so that nobody takes a new passage for an old one.
     pub(crate) fn successor(txn: &dyn ReadTxn) -> Result<Self> {
@@ -127,7 +132,7 @@ pub struct FileRecord {
     pub id: u32,
     /// How it looked when it was read.
     pub stamp: FileStamp,
-    /// First half of the BLAKE3 hash of its bytes.
+    /// First half of the BLAKE3 hash of its bytes; zeros for one that has to be cut anew even if it is the same.
     pub hash: [u8; 16],
     /// Why it is not indexed, if it is not.
     pub skipped: Option<SkipReason>,
@@ -144,6 +149,9 @@ pub struct FileRecord {
 }
 
 impl FileRecord {
+    /// The hash of no file.
+    pub(crate) const NO_HASH: [u8; 16] = [0; 16];
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96 + self.path.len());
         put_varint(&mut out, self.id.into());

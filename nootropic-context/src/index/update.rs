@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nootropic_core::{Error, Result, Store, StoreExt};
-use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::analyze::{Analyzed, Job, Outcome, analyze};
-use super::batch::{Applied, Batch, compact};
+use super::batch::{Applied, Batch};
+use super::fingerprint::{Fingerprint, adopt};
+use super::jobs::{Survey, survey};
+use super::join::compact;
 use super::rebuild::drop_other_version;
 use super::record::{FileRecord, IndexMeta};
+use super::team::Team;
 use crate::syntax::ChunkOptions;
-use crate::walk::{self, FileStamp, Found, Reader, RelPath, SkipReason, WalkOptions};
+use crate::walk::{Reader, RelPath, SkipReason, WalkOptions};
 
 /// How to index.
 #[derive(Debug, Clone)]
@@ -48,16 +49,14 @@ impl Default for UpdateOptions {
 /// How far an update has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
-    /// Files found so far.
+    /// Files found.
     pub found: u64,
-    /// Of those, files that had to be read.
+    /// Of those, files that have to be read.
     pub queued: u64,
     /// Files read and analysed.
     pub done: u64,
     /// Bytes of text in them.
     pub bytes: u64,
-    /// Whether the walk is over, so that `queued` is final.
-    pub walked: bool,
 }
 
 /// What an update did.
@@ -92,23 +91,6 @@ pub type Cancel<'c> = dyn Fn() -> bool + Sync + 'c;
 const COMMIT_EVERY: Duration = Duration::from_secs(2);
 const MAX_BATCH_FILES: usize = 4096;
 
-struct Known {
-    stamp: FileStamp,
-    hash: [u8; 16],
-    skipped: Option<SkipReason>,
-}
-
-type KnownFiles = FxHashMap<Vec<u8>, Known>;
-
-/// What the walk found besides jobs.
-#[derive(Default)]
-struct Walked {
-    gone: Vec<RelPath>,
-    found: u64,
-    unchanged: u64,
-    skipped: BTreeMap<&'static str, u64>,
-}
-
 /// Brings the index of `root` in `store` into step with the files. An index that another version made is built anew.
 ///
 /// # Errors
@@ -122,48 +104,40 @@ pub fn update(
     cancel: &Cancel<'_>,
 ) -> Result<UpdateReport> {
     let begun = Instant::now();
+    let made_with = Fingerprint::of(options);
     drop_other_version(store)?;
-    let known = known_files(store)?;
-    let reader = Reader::new(root, &options.walk)?;
-    let threads = match options.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    };
-    let progress = Mutex::new(Progress::default());
-    let (job_sender, jobs) = sync_channel::<Job>(4096);
-    // Each side hangs up when the other is gone, for whatever reason: the walk once no worker is left to take jobs, the
-    // workers once nobody takes what they made.
-    let jobs = Arc::new(Mutex::new(jobs));
-    let (walked, applied, mut skipped) = std::thread::scope(|scope| {
-        let (sender, analyzed) = sync_channel::<Analyzed>(4 * threads);
-        let progress_of_walk = &progress;
-        let walker = scope.spawn(move || find_jobs(root, options, known, &job_sender, progress_of_walk, cancel));
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                let (sender, jobs) = (sender.clone(), Arc::clone(&jobs));
-                let reader = &reader;
-                scope.spawn(move || work(reader, options, &jobs, &sender, cancel))
-            })
-            .collect();
-        drop((sender, jobs));
-        let written = write(store, &analyzed, options, &progress, on_progress, cancel);
-        drop(analyzed);
-        workers.into_iter().for_each(|worker| rejoin(worker.join()));
-        let walked = rejoin(walker.join());
-        written.and_then(|(applied, skipped)| Ok((walked?, applied, skipped)))
-    })?;
+    adopt(store, made_with)?;
+    let Survey { jobs, gone, found, unchanged, mut skipped } = survey(store, root, options, cancel)?;
+    let mut progress = Progress { found, queued: jobs.len() as u64, ..Progress::default() };
+    on_progress(progress);
+    let mut writer = Writer::new(store, made_with, options.batch_bytes);
+    if !jobs.is_empty() {
+        let reader = Reader::new(root, &options.walk)?;
+        let team = Team::new(&reader, options, jobs, cancel);
+        team.analyze(&mut |file| {
+            progress.done += 1;
+            match &file.outcome {
+                Outcome::Text(text) => progress.bytes += u64::from(text.bytes),
+                Outcome::Skipped(reason) => *skipped.entry(reason.as_str()).or_default() += 1,
+                Outcome::Same(_) => {}
+            }
+            on_progress(progress);
+            writer.push(file)
+        })?;
+    }
+    // Also when cancelled: what was analysed need not be done again.
+    writer.commit()?;
     if cancel() {
         return Err(Error::Cancelled);
     }
-    let removed = remove(store, walked.gone)?;
-    compact(store, false)?;
-    for (reason, n) in walked.skipped {
-        *skipped.entry(reason).or_default() += n;
-    }
+    gone.into_iter().for_each(|path| writer.batch.remove(path));
+    writer.commit()?;
+    compact(store, cancel)?;
+    begin_if_empty(store)?;
     let mut report = UpdateReport {
-        indexed: applied.indexed.into(),
-        removed: u64::from(applied.removed) + u64::from(removed.removed),
-        unchanged: walked.unchanged,
+        indexed: writer.total.indexed.into(),
+        removed: writer.total.removed.into(),
+        unchanged,
         skipped,
         seconds: begun.elapsed().as_secs_f64(),
         ..UpdateReport::default()
@@ -185,24 +159,31 @@ pub fn update_files(
 ) -> Result<UpdateReport> {
     let begun = Instant::now();
     let reader = Reader::new(root, &options.walk)?;
-    store.read_with(|txn| IndexMeta::read(txn))?;
-    let mut batch = Batch::default();
+    let made_with = Fingerprint::of(options);
+    let first = store.read_with(|txn| {
+        IndexMeta::read(txn)?;
+        Ok(Fingerprint::read(txn)?.is_none())
+    })?;
+    if first {
+        adopt(store, made_with)?;
+    }
+    let mut writer = Writer::new(store, made_with, options.batch_bytes);
     for path in paths {
         let known = store.read_with(|txn| FileRecord::read(txn, path.as_bytes()))?;
         let known = known.filter(|k| k.skipped.is_none()).map(|k| k.hash);
-        let file = analyze(&reader, Job { path: path.clone(), known }, &options.chunks);
+        let file = analyze(&reader, Job { path: path.clone(), size: 0, known }, &options.chunks);
         match file.outcome {
             Outcome::Skipped(SkipReason::Vanished | SkipReason::NotRegular | SkipReason::Symlink) => {
-                batch.remove(file.path)
+                writer.batch.remove(file.path);
             }
-            _ => batch.push(file),
+            _ => writer.push(file)?,
         }
     }
-    let (applied, _) = batch.commit(store)?;
-    compact(store, false)?;
+    writer.commit()?;
+    compact(store, &|| false)?;
     let mut report = UpdateReport {
-        indexed: applied.indexed.into(),
-        removed: applied.removed.into(),
+        indexed: writer.total.indexed.into(),
+        removed: writer.total.removed.into(),
         seconds: begun.elapsed().as_secs_f64(),
         ..UpdateReport::default()
     };
@@ -222,125 +203,47 @@ fn describe(store: &dyn Store, report: &mut UpdateReport) -> Result<()> {
     })
 }
 
-fn known_files(store: &dyn Store) -> Result<KnownFiles> {
-    store.read_with(|txn| {
-        let mut known = KnownFiles::default();
-        FileRecord::each(txn, &mut |FileRecord { stamp, hash, skipped, path, .. }| {
-            known.insert(path, Known { stamp, hash, skipped });
-            Ok(())
+/// An index of nothing is an index: who asks it gets an empty answer.
+fn begin_if_empty(store: &dyn Store) -> Result<()> {
+    if store.read_with(|txn| IndexMeta::read(txn))?.is_none() {
+        store.write_with(|txn| match IndexMeta::read(txn)? {
+            None => IndexMeta::empty().write(txn),
+            Some(_) => Ok(()),
         })?;
-        Ok(known)
-    })
-}
-
-fn find_jobs(
-    root: &Path,
-    options: &UpdateOptions,
-    mut known: KnownFiles,
-    jobs: &SyncSender<Job>,
-    progress: &Mutex<Progress>,
-    cancel: &Cancel<'_>,
-) -> Result<Walked> {
-    let mut walked = Walked::default();
-    let mut queued = 0;
-    walk::walk(root, &options.walk, cancel, &mut |found| {
-        match found {
-            Found::Skipped { path, reason } => {
-                *walked.skipped.entry(reason.as_str()).or_default() += 1;
-                if reason.is_passing() {
-                    // It may be there still: what is indexed of it, and below it, stays until it can be read again.
-                    let below = [path.as_bytes(), b"/"].concat();
-                    known.retain(|known, _| known != path.as_bytes() && !known.starts_with(&below));
-                }
-            }
-            Found::File { path, stamp } => {
-                walked.found += 1;
-                match known.remove(path.as_bytes()) {
-                    Some(old) if old.stamp == stamp && !options.rehash => match old.skipped {
-                        Some(reason) => *walked.skipped.entry(reason.as_str()).or_default() += 1,
-                        None => walked.unchanged += 1,
-                    },
-                    old => {
-                        queued += 1;
-                        let known = old.filter(|old| old.skipped.is_none()).map(|old| old.hash);
-                        // Nobody takes jobs after an error.
-                        let _ = jobs.send(Job { path, known });
-                    }
-                }
-            }
-        }
-        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-        (progress.found, progress.queued) = (walked.found, queued);
-    })?;
-    progress.lock().unwrap_or_else(PoisonError::into_inner).walked = true;
-    walked.gone = known.into_keys().filter_map(RelPath::new).collect();
-    Ok(walked)
-}
-
-fn work(
-    reader: &Reader,
-    options: &UpdateOptions,
-    jobs: &Mutex<Receiver<Job>>,
-    out: &SyncSender<Analyzed>,
-    cancel: &Cancel<'_>,
-) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        if cancel() || out.send(analyze(reader, job, &options.chunks)).is_err() {
-            return;
-        }
     }
+    Ok(())
 }
 
-fn write(
-    store: &dyn Store,
-    analyzed: &Receiver<Analyzed>,
-    options: &UpdateOptions,
-    progress: &Mutex<Progress>,
-    on_progress: &mut OnProgress<'_>,
-    cancel: &Cancel<'_>,
-) -> Result<(Applied, BTreeMap<&'static str, u64>)> {
-    let (mut total, mut skipped) = (Applied::default(), BTreeMap::new());
-    let (mut batch, mut last) = (Batch::default(), Instant::now());
-    let mut add = |applied: Applied| {
-        total.indexed += applied.indexed;
-        total.removed += applied.removed;
-        total.chunks += applied.chunks;
-        total.bytes += applied.bytes;
-    };
-    while let Ok(file) = analyzed.recv() {
-        if cancel() {
-            break;
-        }
-        let now = {
-            let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-            progress.done += 1;
-            match &file.outcome {
-                Outcome::Text(text) => progress.bytes += u64::from(text.bytes),
-                Outcome::Skipped(reason) => *skipped.entry(reason.as_str()).or_default() += 1,
-                Outcome::Same(_) => {}
-            }
-            *progress
-        };
-        on_progress(now);
-        batch.push(file);
-        if batch.bytes() >= options.batch_bytes || batch.len() >= MAX_BATCH_FILES || last.elapsed() > COMMIT_EVERY {
-            add(std::mem::take(&mut batch).commit(store)?.0);
-            last = Instant::now();
-        }
+/// Gathers files and commits them a batch at a time.
+struct Writer<'s> {
+    store: &'s dyn Store,
+    made_with: Fingerprint,
+    batch_bytes: usize,
+    batch: Batch,
+    last: Instant,
+    total: Applied,
+}
+
+impl<'s> Writer<'s> {
+    fn new(store: &'s dyn Store, made_with: Fingerprint, batch_bytes: usize) -> Self {
+        let (batch, last) = (Batch::new(made_with), Instant::now());
+        Self { store, made_with, batch_bytes, batch, last, total: Applied::default() }
     }
-    // Also when cancelled: what was analysed need not be done again.
-    add(batch.commit(store)?.0);
-    Ok((total, skipped))
-}
 
-fn remove(store: &dyn Store, gone: Vec<RelPath>) -> Result<Applied> {
-    let mut batch = Batch::default();
-    gone.into_iter().for_each(|path| batch.remove(path));
-    Ok(batch.commit(store)?.0)
-}
+    fn push(&mut self, file: Analyzed) -> Result<()> {
+        self.batch.push(file);
+        let full = self.batch.bytes() >= self.batch_bytes || self.batch.len() >= MAX_BATCH_FILES;
+        if full || self.last.elapsed() > COMMIT_EVERY { self.commit() } else { Ok(()) }
+    }
 
-fn rejoin<T>(result: std::thread::Result<T>) -> T {
-    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    fn commit(&mut self) -> Result<()> {
+        let batch = std::mem::replace(&mut self.batch, Batch::new(self.made_with));
+        let (applied, _) = batch.commit(self.store)?;
+        self.total.indexed += applied.indexed;
+        self.total.removed += applied.removed;
+        self.total.chunks += applied.chunks;
+        self.total.bytes += applied.bytes;
+        self.last = Instant::now();
+        Ok(())
+    }
 }

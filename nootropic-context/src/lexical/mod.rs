@@ -1,5 +1,6 @@
 //! Words of code and the inverted index over them.
 
+pub(crate) mod merge;
 pub(crate) mod posting;
 pub(crate) mod segment;
 mod stem;

@@ -77,37 +77,62 @@ pub(crate) fn put_info(txn: &mut dyn WriteTxn, info: &SegmentInfo) -> Result<()>
     txn.put(SEGMENTS, &info.id.to_be_bytes(), &info.encode())
 }
 
+/// Writes the lists of one segment, in term order.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    id: u32,
+    key: Vec<u8>,
+    bytes: u64,
+}
+
+impl SegmentWriter {
+    pub(crate) fn new(id: u32) -> Self {
+        Self { id, key: id.to_be_bytes().to_vec(), bytes: 0 }
+    }
+
+    pub(crate) fn put(&mut self, txn: &mut dyn WriteTxn, term: &[u8], list: &[u8]) -> Result<()> {
+        self.key.truncate(4);
+        self.key.extend_from_slice(term);
+        self.bytes += (term.len() + list.len()) as u64;
+        txn.put(POSTINGS, &self.key, list)
+    }
+
+    /// Enters the segment, of chunks `first..end`, in the catalogue.
+    pub(crate) fn finish(self, txn: &mut dyn WriteTxn, first: u32, end: u32) -> Result<()> {
+        put_info(txn, &SegmentInfo { id: self.id, first, end, bytes: self.bytes, dead: 0 })
+    }
+}
+
 /// The encoded lists of a batch, in term order.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
-    entries: Vec<(u32, u32)>,
+    /// Where a term begins in `bytes`, and where its list does.
+    entries: Vec<(usize, usize)>,
     bytes: Vec<u8>,
 }
 
 impl Lists {
     fn push(&mut self, term: &[u8], postings: &[Posting]) {
-        let start = self.bytes.len() as u32;
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(term);
-        self.entries.push((start, self.bytes.len() as u32));
+        self.entries.push((start, self.bytes.len()));
         posting::encode(postings, &mut self.bytes);
     }
 
     fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().enumerate().map(|(i, &(start, mid))| {
-            let end = self.entries.get(i + 1).map_or(self.bytes.len(), |next| next.0 as usize);
-            (&self.bytes[start as usize..mid as usize], &self.bytes[mid as usize..end])
+        self.entries.iter().enumerate().map(|(i, &(start, middle))| {
+            let end = self.entries.get(i + 1).map_or(self.bytes.len(), |next| next.0);
+            (&self.bytes[start..middle], &self.bytes[middle..end])
         })
     }
 
-    /// Writes the lists as segment `id`, whose first chunk is `first`.
-    pub(crate) fn write(&self, txn: &mut dyn WriteTxn, id: u32, first: u32, len: u32, dead: u32) -> Result<()> {
-        let mut key = id.to_be_bytes().to_vec();
+    /// Writes the lists as segment `id`, of chunks `first..end`.
+    pub(crate) fn write(&self, txn: &mut dyn WriteTxn, id: u32, first: u32, end: u32) -> Result<()> {
+        let mut writer = SegmentWriter::new(id);
         for (term, list) in self.iter() {
-            key.truncate(4);
-            key.extend_from_slice(term);
-            txn.put(POSTINGS, &key, list)?;
+            writer.put(txn, term, list)?;
         }
-        put_info(txn, &SegmentInfo { id, first, end: first + len, bytes: self.bytes.len() as u64, dead })
+        writer.finish(txn, first, end)
     }
 }
 
@@ -141,10 +166,11 @@ impl SegmentBuilder {
 
     /// Sorts and encodes everything.
     pub(crate) fn finish(self) -> Lists {
-        let n = self.terms.len();
+        let Self { terms, postings, .. } = self;
+        let n = terms.len();
         // A counting sort by term; within a term the chunks already ascend.
-        let mut starts = vec![0u32; n + 1];
-        for (term, _) in &self.postings {
+        let mut starts = vec![0usize; n + 1];
+        for (term, _) in &postings {
             starts[*term as usize + 1] += 1;
         }
         for i in 0..n {
@@ -152,62 +178,20 @@ impl SegmentBuilder {
         }
         let mut next = starts.clone();
         let empty = Posting { chunk: 0, freq: posting::Frequencies::default() };
-        let mut sorted = vec![empty; self.postings.len()];
-        for (term, posting) in &self.postings {
+        let mut sorted = vec![empty; postings.len()];
+        for (term, posting) in &postings {
             let at = &mut next[*term as usize];
-            sorted[*at as usize] = *posting;
+            sorted[*at] = *posting;
             *at += 1;
         }
+        drop(postings); // before there is as much again
         let mut order: Vec<u32> = (0..n as u32).collect();
-        order.sort_unstable_by(|a, b| self.terms.get(*a).cmp(self.terms.get(*b)));
+        order.sort_unstable_by(|a, b| terms.get(*a).cmp(terms.get(*b)));
         let mut lists = Lists::default();
         for term in order {
-            let range = starts[term as usize] as usize..starts[term as usize + 1] as usize;
-            lists.push(self.terms.get(term), &sorted[range]);
+            let range = starts[term as usize]..starts[term as usize + 1];
+            lists.push(terms.get(term), &sorted[range]);
         }
         lists
     }
-}
-
-/// Joins neighbouring segments into one, leaving out chunks for which `live` is false.
-///
-/// # Errors
-/// As the transaction's.
-pub(crate) fn merge(txn: &mut dyn WriteTxn, parts: &[SegmentInfo], id: u32, live: &dyn Fn(u32) -> bool) -> Result<()> {
-    let (Some(head), Some(tail)) = (parts.first(), parts.last()) else { return Ok(()) };
-    let lists = joined(txn, parts, head.first, live)?;
-    for part in parts {
-        txn.delete_range(POSTINGS, &KeyRange::prefix(&part.id.to_be_bytes()))?;
-        txn.delete(SEGMENTS, &part.id.to_be_bytes())?;
-    }
-    lists.write(txn, id, head.first, tail.end - head.first, 0)
-}
-
-fn joined(txn: &dyn ReadTxn, parts: &[SegmentInfo], base: u32, live: &dyn Fn(u32) -> bool) -> Result<Lists> {
-    let mut entries: Vec<(&[u8], u32, &[u8])> = Vec::new();
-    for part in parts {
-        txn.scan(POSTINGS, &KeyRange::prefix(&part.id.to_be_bytes()), &mut |key, list| {
-            entries.push((&key[4..], part.first, list));
-            Ok(ControlFlow::Continue(()))
-        })?;
-    }
-    entries.sort_by_key(|(term, first, _)| (*term, *first));
-    let mut lists = Lists::default();
-    let mut postings = Vec::new();
-    for group in entries.chunk_by(|a, b| a.0 == b.0) {
-        postings.clear();
-        for (term, first, list) in group {
-            posting::decode(list, |p| {
-                let chunk = first.wrapping_add(p.chunk);
-                if live(chunk) {
-                    postings.push(Posting { chunk: chunk.wrapping_sub(base), freq: p.freq });
-                }
-            })
-            .map_err(|e| Error::corrupt(POSTINGS, term, e.0))?;
-        }
-        if !postings.is_empty() {
-            lists.push(group[0].0, &postings);
-        }
-    }
-    Ok(lists)
 }

@@ -280,7 +280,7 @@ impl Crawl<'_> {
             reason
         } else {
             match entry.metadata() {
-                Ok(metadata) if metadata.len() > self.filter.options.max_file_bytes => SkipReason::TooLarge,
+                Ok(metadata) if metadata.len() > self.filter.options.largest() => SkipReason::TooLarge,
                 Ok(metadata) if metadata.is_file() => {
                     if let Some(path) = RelPath::new(path) {
                         listing.found.push(Found::File { path, stamp: FileStamp::of(&metadata) });

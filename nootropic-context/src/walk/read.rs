@@ -1,5 +1,6 @@
 //! Reads one file as text.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -66,7 +67,7 @@ impl Reader {
     /// [`Error::Io`] if `root` cannot be opened.
     pub fn new(root: &Path, options: &WalkOptions) -> Result<Self> {
         let root = Root::new(root).map_err(|source| Error::Io { op: "open", path: root.to_owned(), source })?;
-        Ok(Self { root, max_bytes: options.max_file_bytes, generated: options.generated })
+        Ok(Self { root, max_bytes: options.largest(), generated: options.generated })
     }
 
     /// The text of a file.
@@ -87,19 +88,20 @@ impl Reader {
             std::thread::sleep(PAUSE * attempt);
         };
         let skip = |reason| Skip { reason, stamp };
+        let (hash, length) = (*blake3::hash(&bytes).as_bytes(), bytes.len() as u64);
         let decoded = decode(&bytes).ok_or_else(|| skip(SkipReason::Binary))?;
         if let Some(reason) = (!self.generated).then(|| skip_by_text(path.name(), &decoded.text)).flatten() {
             return Err(skip(reason));
         }
         let (encoding, lossy) = (decoded.encoding, decoded.lossy);
-        Ok(Content {
-            hash: *blake3::hash(&bytes).as_bytes(),
-            bytes: bytes.len() as u64,
-            text: decoded.text.into_owned(),
-            encoding,
-            lossy,
-            stamp,
-        })
+        let text = match decoded.text {
+            // The bytes are the text: large files are not copied.
+            Cow::Borrowed(text) if text.len() == bytes.len() => {
+                String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+            }
+            text => text.into_owned(),
+        };
+        Ok(Content { hash, bytes: length, text, encoding, lossy, stamp })
     }
 
     /// The bytes of a file at one moment, and the stamp to keep.

@@ -31,6 +31,12 @@ pub(crate) fn from_env(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
+/// So many of a thing, or as many as `NOOTROPIC_SCALE` says if that is less: 3,000 unless it is set. `make test` sets it to
+/// what the product is to bear.
+pub(crate) fn at_most(full: usize) -> usize {
+    full.min(usize::try_from(from_env("NOOTROPIC_SCALE", 3_000)).unwrap_or(usize::MAX))
+}
+
 /// A seed from `NOOTROPIC_SEED`, or a new one; printed, so that a failure can be repeated.
 pub(crate) fn seed(of: &str) -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_nanos() as u64);

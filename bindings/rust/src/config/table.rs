@@ -64,7 +64,7 @@ pub const SETTINGS: &[Setting] = &[
         index.chunk_lines,
         Shape::Count { least: 4, most: 400 },
         true,
-        "Most lines in a passage; what is indexed already stays as it is until `index --rebuild`"
+        "Most lines in a passage; after a change the next update cuts every file anew"
     ),
     setting!(index.exclude, Shape::Globs, true, "What matches one of these globs is not indexed"),
     setting!(index.generated, Shape::Flag, true, "Index generated and minified files and lock files"),

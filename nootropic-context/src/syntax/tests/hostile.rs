@@ -1,6 +1,7 @@
 //! Text made to break parsers: deep, endless, torn.
 
 use super::*;
+use crate::scale::at_most;
 
 /// Cuts `text` as a file of every language; no answer may break the rules, nothing may overflow the stack.
 fn survive(text: &str) {
@@ -16,12 +17,13 @@ fn survive_as(path: &str, text: &str) {
 
 #[test]
 fn deep_nesting() {
+    let depth = at_most(10_000);
     for open in ["(", "[", "{", "<", "((", "[{", "{(", "a(", "- ", "> ", "\"${", "`${", "#{", "<<", "!", "-", "*", "&"]
     {
-        survive(&open.repeat(10_000));
+        survive(&open.repeat(depth));
     }
     for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("f(", ")"), ("{\n", "}\n")] {
-        survive(&format!("{}x{}", open.repeat(10_000), close.repeat(10_000)));
+        survive(&format!("{}x{}", open.repeat(depth), close.repeat(depth)));
     }
 }
 
@@ -63,10 +65,11 @@ fn deep_nesting_in_each_languages_own_words() {
         ("a.json", "{\"a\": [", "]}"),
         ("a.md", "> - ", ""),
     ];
+    let depth = at_most(10_000);
     for (path, open, close) in cases {
-        let text = format!("{}{}", open.repeat(10_000), close.repeat(10_000));
+        let text = format!("{}{}", open.repeat(depth), close.repeat(depth));
         survive_as(path, &text);
-        survive_as(path, &open.repeat(10_000));
+        survive_as(path, &open.repeat(depth));
     }
 }
 
@@ -86,7 +89,7 @@ fn one_character_for_ever() {
         "a", " ", "\n", "\t", "\r", "\0", "\"", "'", "`", "#", "/", "\\", "=", "*", "|", ":", ";", ",", ".", "é",
         "\u{feff}",
     ] {
-        survive(&byte.repeat(20_000));
+        survive(&byte.repeat(at_most(20_000)));
     }
     // The size where a text is no longer parsed.
     for (_, path, _) in SAMPLES {

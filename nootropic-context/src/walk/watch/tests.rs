@@ -179,7 +179,7 @@ fn more_news_than_a_busy_caller_can_be_kept_becomes_a_rescan() {
     let mut batches = Vec::new();
     watch(dir.path(), &WalkOptions::default(), &quick(WatchBackend::Events), &cancel, &mut |batch| {
         match batches.len() {
-            0 => (0..5 * MAX_CHANGED).for_each(|i| put(dir.path(), &format!("f{i}.rs"), "")),
+            0 => (0..3 * MAX_CHANGED).for_each(|i| put(dir.path(), &format!("f{i}.rs"), "")),
             _ => stop.store(true, Ordering::Relaxed),
         }
         batches.push(batch);
