@@ -1,5 +1,7 @@
 //! An index that is made anew, and what becomes of the old one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
+
 use std::path::Path;
 use std::sync::Arc;
 
