@@ -71,14 +71,18 @@ impl Layout {
         make_ignored(&self.cache)
     }
 
-    /// Refuses folders that are links: what they point to lies outside the repository, or is not ours.
+    /// Refuses links in place of our folders and of what lies in them: what they point to lies outside the repository, or
+    /// is not ours, and a repository may have brought them along.
     ///
     /// # Errors
     /// [`Error::LinkedFolder`].
     pub fn check(&self) -> Result<()> {
-        for path in [&self.data, &self.cache, &self.store()] {
-            if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) {
-                return Err(Error::LinkedFolder { path: path.clone() });
+        let store = self.store();
+        for folder in [&self.data, &self.cache, &store] {
+            refuse_link(folder)?;
+            // What cannot be listed cannot be opened either, which says so better.
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                refuse_link(&entry.path())?;
             }
         }
         Ok(())
@@ -113,6 +117,13 @@ fn no_home() -> Error {
         problem: "the user's data folder is not known".into(),
         hint: Some("set HOME, or name a folder with `store.user_dir`".into()),
     }
+}
+
+fn refuse_link(path: &Path) -> Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) {
+        return Err(Error::LinkedFolder { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 fn make_ignored(dir: &Path) -> Result<()> {
@@ -169,6 +180,21 @@ mod tests {
         assert!(matches!(layout.make_data(), Err(Error::LinkedFolder { .. })));
         assert!(layout.check().is_err());
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_a_repository_brought_along_is_not_written_through() {
+        for name in ["store.lock", "store/lock.mdb", "store/anchor", "store/data.mdb"] {
+            let (temp, mine) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+            fs::write(mine.path(), "mine").unwrap();
+            fs::create_dir_all(temp.path().join(".nootropic/store")).unwrap();
+            std::os::unix::fs::symlink(mine.path(), temp.path().join(".nootropic").join(name)).unwrap();
+            let repository = crate::Nootropic::open_with(temp.path(), Config::default()).unwrap();
+            let outcome = repository.index(&crate::Index::default(), &crate::Call::default());
+            assert!(matches!(outcome, Err(Error::LinkedFolder { .. })), "{name}: {outcome:?}");
+            assert_eq!(fs::read_to_string(mine.path()).unwrap(), "mine", "{name}");
+        }
     }
 
     #[test]

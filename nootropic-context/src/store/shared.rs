@@ -355,8 +355,14 @@ impl Shared {
         *state = None; // LMDB closes here
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
         let presence = self.presence.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // After damage the mark stays: whoever opens the store next checks all of it.
-        if self.read_only || *self.damaged.get_mut() {
+        if self.read_only {
+            return;
+        }
+        if *self.damaged.get_mut() {
+            // A mark stays: whoever opens the store next checks all of it. Who only read has not made one yet.
+            if writer.mark.is_none() {
+                let _ = Mark::set(&self.dir);
+            }
             return;
         }
         // What is noted has to be durable. Where that fails, the mark stays.

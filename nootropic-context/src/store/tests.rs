@@ -316,6 +316,9 @@ fn a_damaged_record_is_an_error_and_ends_writing() {
     assert_eq!(write.kind(), ErrorKind::Corrupt);
     assert!(write.hint().is_some());
     drop(store);
+    // The next one, which may write before it reads the record, learns of it.
+    let error = LmdbStore::open(&dir, &options()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { count: 1, .. }), "{error}");
 }
 
 #[test]
