@@ -120,7 +120,11 @@ fn a_disk_that_lies_is_seen_to_lose_what_was_acknowledged() {
     for (lies_about_files, lies_about_names) in [(true, false), (false, true)] {
         let medium = Medium { sector: 512, lies_about_files, lies_about_names };
         let mut tally = Tally::default();
-        survey(crashes() / 5, Troubles::Kills, Some(medium), &mut |_, _, findings| tally.add(findings));
+        survey(crashes() / 5, Troubles::Kills, Some(medium), &mut |_, _, findings| {
+            tally.add(findings);
+            let worst = [Verdict::Mixed, Verdict::Damaged, Verdict::Died];
+            findings.iter().filter(|(verdict, _)| worst.contains(verdict)).for_each(|finding| println!("{finding:?}"));
+        });
         println!("power cuts on a {medium:?}: {tally:?}");
         assert!(tally.bad() * 10 > crashes() / 5, "{tally:?}");
     }
