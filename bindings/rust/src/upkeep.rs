@@ -243,7 +243,7 @@ impl Nootropic {
         self.layout().make_data()?;
         self.close();
         let store = self.layout().store();
-        let manifest = store::restore(&input.from, &store)?;
+        let manifest = store::restore(&input.from, &store, &self.store_options(true))?;
         let snapshot = self.opened(false)?.store.snapshot()?.to_string();
         Ok(RestoreReport { store, from_snapshot: manifest.snapshot, snapshot, bytes: manifest.bytes })
     }
