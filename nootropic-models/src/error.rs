@@ -110,6 +110,12 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// No token may come next: all are forbidden, or the model gives no numbers.
+    #[error("none of {tokens} tokens may come next: the model's logits are no numbers, or biases forbid them all")]
+    NoToken {
+        /// How many there are.
+        tokens: usize,
+    },
     /// A model file of a version that is not read.
     #[error("{file} is GGUF of version {found}; versions 2 and 3 are read")]
     FormatVersion {
@@ -240,6 +246,7 @@ impl Error {
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
             Self::Invalid { .. } => ErrorKind::InvalidInput,
+            Self::NoToken { .. } => ErrorKind::Internal,
         }
     }
 
@@ -260,6 +267,9 @@ impl Error {
             Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
+            Self::NoToken { .. } => {
+                Some("look at the request's biases; if there are none, the model file is damaged: fetch it again")
+            }
             Self::Io { .. } | Self::Invalid { .. } => None,
         }
     }
@@ -271,6 +281,7 @@ impl Error {
                 "cassette"
             }
             Self::Io { .. } => "file access",
+            Self::NoToken { .. } => "generate",
             _ => "model file",
         }
     }

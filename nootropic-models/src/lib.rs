@@ -9,8 +9,11 @@
 mod cassette;
 mod error;
 mod files;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
+mod generate;
 mod gguf;
 mod quant;
+mod random;
 mod record;
 mod replay;
 mod safetensors;
