@@ -110,6 +110,17 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// Somebody asked for it to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// No model of that name is on this machine.
+    #[error("no model is called {name}{}", similar(near))]
+    NoModel {
+        /// What was asked for.
+        name: String,
+        /// Names that hold it.
+        near: Vec<String>,
+    },
     /// No token may come next: all are forbidden, or the model gives no numbers.
     #[error("none of {tokens} tokens may come next: the model's logits are no numbers, or biases forbid them all")]
     NoToken {
@@ -239,14 +250,17 @@ impl Error {
             },
             Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
             Self::Version { .. } | Self::FormatVersion { .. } => ErrorKind::UnsupportedVersion,
-            Self::NotRecorded { .. } | Self::CutShort { .. } | Self::MissingKey { .. } | Self::MissingTensor { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::NotRecorded { .. }
+            | Self::CutShort { .. }
+            | Self::MissingKey { .. }
+            | Self::MissingTensor { .. }
+            | Self::NoModel { .. } => ErrorKind::NotFound,
             Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
             Self::Invalid { .. } => ErrorKind::InvalidInput,
             Self::NoToken { .. } => ErrorKind::Internal,
+            Self::Cancelled => ErrorKind::Cancelled,
         }
     }
 
@@ -267,10 +281,11 @@ impl Error {
             Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
+            Self::NoModel { .. } => Some("give a path, or a name that `nootropic models list` shows"),
             Self::NoToken { .. } => {
                 Some("look at the request's biases; if there are none, the model file is damaged: fetch it again")
             }
-            Self::Io { .. } | Self::Invalid { .. } => None,
+            Self::Io { .. } | Self::Invalid { .. } | Self::Cancelled => None,
         }
     }
 
@@ -282,6 +297,7 @@ impl Error {
             }
             Self::Io { .. } => "file access",
             Self::NoToken { .. } => "generate",
+            Self::NoModel { .. } => "looking for the model",
             _ => "model file",
         }
     }
@@ -289,7 +305,15 @@ impl Error {
 
 impl From<Error> for nootropic_core::Error {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::Cancelled) {
+            return Self::Cancelled;
+        }
         let (op, kind, hint) = (error.op().into(), error.kind(), error.hint().map(str::to_owned));
         Self::Failed { op, kind, hint, source: error.into() }
     }
+}
+
+/// The end of a sentence that names what may have been meant.
+fn similar(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; these are: {}", near.join(", ")) }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
 use crate::doctor::{Doctor, DoctorReport};
 use crate::indexing::{Index, IndexReport};
+use crate::model_files::{ModelsInfo, ModelsList, ModelsQuantize};
 use crate::searching::{Search, SearchAnswer};
 use crate::settings::{ConfigReport, ConfigShow};
 use crate::suggest::did_you_mean;
@@ -66,6 +67,9 @@ const COMMANDS: &[Listed] = &[
     listed::<Restore>(),
     listed::<Compact>(),
     listed::<Doctor>(),
+    listed::<ModelsList>(),
+    listed::<ModelsInfo>(),
+    listed::<ModelsQuantize>(),
     listed::<ConfigShow>(),
 ];
 

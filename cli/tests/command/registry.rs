@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crate::Repository;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 19] = [
     "backup",
     "compact",
     "completions",
@@ -13,6 +13,9 @@ const COMMANDS: [&str; 16] = [
     "index",
     "list-capabilities",
     "map",
+    "models.info",
+    "models.list",
+    "models.quantize",
     "pack",
     "restore",
     "search",
