@@ -432,7 +432,7 @@ fn a_damaged_backup_replaces_nothing() {
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
     std::fs::remove_file(backup.join("manifest.json")).unwrap();
-    assert!(matches!(restore(&backup, &path, &options()), Err(ContextError::BadBackup { .. })));
+    assert!(matches!(restore(&backup, &path, &options()), Err(ContextError::NotABackup { .. })));
     let store = LmdbStore::open(&path, &options()).unwrap();
     assert_eq!(store.read_with(|txn| txn.count(A)).unwrap(), 1);
 }

@@ -79,7 +79,7 @@ pub fn capability<C: Command>() -> Capability {
     C::describe(capability.with_version(env!("CARGO_PKG_VERSION")).with_effects(C::EFFECTS.iter().copied()))
 }
 
-/// Every command of the facade, described.
+/// Everything that is built in, described: the commands of the facade, and the parts behind them.
 ///
 /// # Errors
 /// None that is known: a test describes them all.
@@ -88,6 +88,7 @@ pub fn registry() -> Result<Registry> {
     for command in COMMANDS {
         registry.add((command.describe)())?;
     }
+    registry.add(nootropic_context::store::LmdbStore::capability())?;
     Ok(registry)
 }
 

@@ -229,6 +229,9 @@ pub(crate) fn config(report: &ConfigReport, palette: Palette) -> String {
 }
 
 pub(crate) fn capabilities(list: &Capabilities, palette: Palette) -> String {
+    if list.capabilities.is_empty() {
+        return "Nothing of that kind is built in.".into();
+    }
     let mut text = String::new();
     let width = list.capabilities.iter().map(|capability| capability.name.len()).max().unwrap_or_default();
     for capability in &list.capabilities {

@@ -116,11 +116,15 @@ fn hash(path: &Path) -> std::io::Result<(u64, String)> {
 /// Reads a backup's manifest.
 ///
 /// # Errors
-/// [`Error::BadBackup`] if there is none or it does not read, [`Error::NewerFormat`] if a newer version wrote it.
+/// [`Error::NotABackup`] if there is none, [`Error::BadBackup`] if it does not read, [`Error::NewerFormat`] if a newer version wrote it.
 pub fn read_manifest(backup: &Path) -> Result<Manifest> {
     let bad = |problem: String| Error::BadBackup { path: backup.to_owned(), problem };
-    let text = fs::read_to_string(backup.join(MANIFEST_FILE))
-        .map_err(|error| bad(format!("{MANIFEST_FILE} cannot be read: {error}")))?;
+    let text = fs::read_to_string(backup.join(MANIFEST_FILE)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            Error::NotABackup { path: backup.to_owned() }
+        }
+        _ => bad(format!("{MANIFEST_FILE} cannot be read: {error}")),
+    })?;
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| bad(format!("{MANIFEST_FILE} does not read: {error}")))?;
     if manifest.manifest > MANIFEST_VERSION || manifest.format > identity::FORMAT {
@@ -136,7 +140,7 @@ pub fn read_manifest(backup: &Path) -> Result<Manifest> {
 /// the new one stands. The restored store is a new one: its snapshots differ from those of the store it was copied from.
 ///
 /// # Errors
-/// [`Error::BadBackup`], [`Error::Damaged`], [`Error::NewerFormat`]; [`Error::InUse`] if someone has the store open. Either way
+/// [`Error::NotABackup`], [`Error::BadBackup`], [`Error::Damaged`], [`Error::NewerFormat`]; [`Error::InUse`] if someone has the store open. Either way
 /// the old store stays as it was.
 pub fn restore(backup: &Path, dest: &Path, options: &StoreOptions) -> Result<Manifest> {
     let manifest = read_manifest(backup)?;
