@@ -7,6 +7,8 @@
 //! without the model.
 
 mod cassette;
+#[doc(hidden)]
+pub mod cpu; // not an interface yet: for the benches
 mod error;
 mod files;
 mod gguf;

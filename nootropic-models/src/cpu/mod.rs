@@ -1,0 +1,23 @@
+//! Operations of language models on the CPU.
+//!
+//! Weights stay in the block formats of their files, repacked at load ([`PackedMatrix`]), and are multiplied with activations of
+//! eight bits ([`Activations`]) by the instruction set the machine has ([`simd`]).
+//!
+//! **Invariant.** A result has the same bits on every instruction set, with any number of threads, and for a token whatever
+//! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
+
+mod activations;
+mod disjoint;
+mod float_tile;
+mod format;
+mod matrix;
+mod multiply;
+mod pack;
+mod pool;
+mod simd;
+mod tile;
+
+pub use activations::Activations;
+pub use matrix::PackedMatrix;
+pub use multiply::{Product, multiply};
+pub use pool::Pool;
