@@ -4,6 +4,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::pool::Pool;
+
 /// A mutable slice of which several threads have different parts at once.
 pub(super) struct Disjoint<'a, T> {
     start: *mut T,
@@ -35,4 +37,23 @@ impl<'a, T> Disjoint<'a, T> {
         // SAFETY: inside the slice that is borrowed for 'a; the caller lets no other part overlap.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
+}
+
+/// Calls `run` for parts of `rows` whole rows of `row_len` numbers each, the last with what is left, on the threads of `pool`:
+/// with the number of the part's first row, and the part.
+pub(super) fn for_each_part<T: Send>(
+    pool: &Pool,
+    data: &mut [T],
+    row_len: usize,
+    rows: usize,
+    run: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let part = (row_len * rows).max(1);
+    let parts = data.len().div_ceil(part);
+    let len = data.len();
+    let data = Disjoint::new(data);
+    pool.run(parts, |i| {
+        // SAFETY: the ranges of different parts do not overlap, and each part is run once.
+        run(i * rows, unsafe { data.part(i * part..len.min((i + 1) * part)) });
+    });
 }

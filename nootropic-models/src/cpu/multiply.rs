@@ -109,16 +109,7 @@ impl Job<'_> {
         #[expect(unsafe_code, reason = "threads fill parts of the same product")]
         // SAFETY: tiles are different rows, and each tile is one thread's.
         let out = unsafe { self.out.part(start..end) };
-        match out.as_mut_array() {
-            Some(out) => s.store(x, out),
-            None => {
-                let mut lanes = [0.0; LANES];
-                s.store(x, &mut lanes);
-                for (out, lane) in out.iter_mut().zip(lanes) {
-                    *out = lane;
-                }
-            }
-        }
+        s.store_part(x, out);
     }
 }
 

@@ -108,6 +108,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn select_less(self, a: Self::F, b: Self::F, then: Self::F, otherwise: Self::F) -> Self::F {
+        intrinsic!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then))
+    }
+
+    #[inline(always)]
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
         intrinsic!(_mm512_fmadd_ps(a, b, c))
     }

@@ -1,6 +1,8 @@
 //! Which instruction set runs.
 
 use super::Simd;
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
 use super::scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
@@ -24,6 +26,8 @@ enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Isa {
@@ -50,6 +54,10 @@ impl Isa {
                 found.push(Self(Kind::Avx512));
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            found.push(Self(Kind::Neon));
+        }
         found
     }
 
@@ -72,6 +80,10 @@ impl Isa {
             #[expect(unsafe_code, reason = "calls code compiled for an instruction set")]
             // SAFETY: as above.
             Kind::Avx512 => unsafe { run_avx512(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            #[expect(unsafe_code, reason = "calls code compiled for an instruction set")]
+            // SAFETY: as above.
+            Kind::Neon => unsafe { run_neon(kernel) },
         }
     }
 }
@@ -86,4 +98,10 @@ fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,bmi1,bmi2,popcnt")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512::new())
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,dotprod")]
+fn run_neon<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Neon::new())
 }

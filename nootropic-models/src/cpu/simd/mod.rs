@@ -9,7 +9,11 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod isa;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 pub(in crate::cpu) use isa::{Isa, Kernel};
 
@@ -20,7 +24,6 @@ pub(in crate::cpu) const LANES: usize = 16;
 /// fraction.
 pub(in crate::cpu) const TO_INTEGER: f32 = 12_582_912.0; // 1.5 · 2²³
 
-#[expect(dead_code, reason = "attention and norms will use the rest")]
 /// An instruction set. A value of such a type is proof that this machine has it, which makes every method safe to call.
 pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     /// Sixteen `f32`.
@@ -41,6 +44,7 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
     /// Sixteen little-endian `f16`.
     fn load_f16(self, from: &[u8; 2 * LANES]) -> Self::F;
+    #[cfg_attr(not(test), expect(dead_code, reason = "caches of keys and values will be of f16"))]
     /// The nearest `f16`, halves to even.
     fn store_f16(self, x: Self::F, to: &mut [u8; 2 * LANES]);
     /// Sixteen little-endian `bf16`.
@@ -56,6 +60,8 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a` where it is less, else `b`: `b` if one of them is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `then` where `a < b`, else `otherwise`, also for NaN.
+    fn select_less(self, a: Self::F, b: Self::F, then: Self::F, otherwise: Self::F) -> Self::F;
     /// `a · b + c`, rounded once.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The magnitude of `a` with the sign of `b`.
@@ -87,6 +93,36 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     #[inline(always)]
     fn zero(self) -> Self::F {
         self.splat(0.0)
+    }
+
+    /// Up to sixteen numbers, and `rest` in the lanes that are left.
+    #[inline(always)]
+    fn load_part(self, from: &[f32], rest: f32) -> Self::F {
+        match from.as_array() {
+            Some(from) => self.load(from),
+            None => {
+                let mut lanes = [rest; LANES];
+                for (lane, from) in lanes.iter_mut().zip(from) {
+                    *lane = *from;
+                }
+                self.load(&lanes)
+            }
+        }
+    }
+
+    /// Stores as many lanes as there is room for.
+    #[inline(always)]
+    fn store_part(self, x: Self::F, to: &mut [f32]) {
+        match to.as_mut_array() {
+            Some(to) => self.store(x, to),
+            None => {
+                let mut lanes = [0.0; LANES];
+                self.store(x, &mut lanes);
+                for (to, lane) in to.iter_mut().zip(&lanes) {
+                    *to = *lane;
+                }
+            }
+        }
     }
 
     /// The sum over the lanes, in a tree of halves.
