@@ -120,7 +120,7 @@ impl Kernel for Quantize<'_> {
 
 /// Scale, and the sums of both halves.
 #[inline(always)]
-fn quantize<S: Simd>(s: S, x: &[f32; GROUP], numbers: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
+pub(super) fn quantize<S: Simd>(s: S, x: &[f32; GROUP], numbers: &mut [i8; GROUP]) -> (f32, [i32; 2]) {
     let (halves, _) = x.as_chunks::<LANES>();
     let (low, high) = (s.load(&halves[0]), s.load(&halves[1]));
     let negative = s.splat(-1.0);

@@ -7,10 +7,12 @@
 //! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
 
 mod activations;
+mod attention;
 mod disjoint;
 mod float_tile;
 mod format;
 mod gate;
+mod kv_cache;
 mod math;
 mod matrix;
 mod multiply;
@@ -23,7 +25,9 @@ mod softmax;
 mod tile;
 
 pub use activations::Activations;
+pub use attention::{Attention, Queries};
 pub use gate::{Activation, activate, gate};
+pub use kv_cache::{KvCache, KvPrecision};
 pub use matrix::PackedMatrix;
 pub use multiply::{Product, multiply};
 pub use norm::{layer_norm, rms_norm, rms_norm_in_place};

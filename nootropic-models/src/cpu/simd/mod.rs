@@ -44,7 +44,6 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
     /// Sixteen little-endian `f16`.
     fn load_f16(self, from: &[u8; 2 * LANES]) -> Self::F;
-    #[cfg_attr(not(test), expect(dead_code, reason = "caches of keys and values will be of f16"))]
     /// The nearest `f16`, halves to even.
     fn store_f16(self, x: Self::F, to: &mut [u8; 2 * LANES]);
     /// Sixteen little-endian `bf16`.
