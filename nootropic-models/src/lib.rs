@@ -9,6 +9,8 @@
 //! without the model.
 
 mod cassette;
+#[doc(hidden)]
+pub mod cpu; // not an interface yet: for the benches
 mod error;
 mod files;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
