@@ -25,6 +25,7 @@ mod safetensors;
 mod synthetic;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
@@ -38,3 +39,4 @@ pub use record::Recorder;
 pub use replay::Replay;
 pub use safetensors::{Safetensors, SafetensorsFile, SafetensorsInfo, SafetensorsType};
 pub use synthetic::{Precision, SyntheticArchitecture, SyntheticModel};
+pub use tokens::{DecodeStream, Special, TokenId, TokenKind, Tokenizer};

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::random::Random;
+use crate::tokens::byte_characters;
 
 /// Tokens with a meaning of their own, at the end of every vocabulary: those of ChatML, of infill and of tool calls.
 pub(super) const SPECIAL: [&str; 9] = [
@@ -71,12 +72,4 @@ impl Vocabulary {
         types.resize(tokens.len(), CONTROL);
         Self { tokens, types, merges }
     }
-}
-
-/// The characters that stand for the 256 bytes in byte-level BPE, in GPT-2's order: printable bytes stand for themselves, the
-/// others for characters from U+0100.
-fn byte_characters() -> impl Iterator<Item = char> {
-    let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    let others = (0..=255).filter(move |byte| !printable(byte)).count() as u32;
-    (0..=255).filter(printable).map(char::from).chain((0..others).filter_map(|n| char::from_u32(256 + n)))
 }

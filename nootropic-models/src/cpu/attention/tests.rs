@@ -3,7 +3,7 @@
 use super::{Attention, Queries};
 use crate::cpu::simd::Isa;
 use crate::cpu::{KvCache, KvPrecision, Pool};
-use crate::synthetic::Random;
+use crate::random::Random;
 
 fn normal(seed: u64, len: usize) -> Vec<f32> {
     let mut random = Random::new(seed);

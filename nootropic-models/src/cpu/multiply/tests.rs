@@ -4,7 +4,7 @@ use super::super::simd::Isa;
 use super::super::{Activations, PackedMatrix, Pool, Product};
 use super::{multiply, multiply_with};
 use crate::TensorType;
-use crate::synthetic::Random;
+use crate::random::Random;
 
 fn kinds() -> impl Iterator<Item = TensorType> {
     TensorType::all().filter(|kind| kind.can_quantize())

@@ -2,7 +2,7 @@
 
 use super::{layer_norm, rms_norm, rms_norm_in_place};
 use crate::cpu::{Pool, softmax};
-use crate::synthetic::Random;
+use crate::random::Random;
 
 fn normal(seed: u64, len: usize) -> Vec<f32> {
     let mut random = Random::new(seed);

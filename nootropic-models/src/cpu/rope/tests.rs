@@ -2,7 +2,7 @@
 
 use super::{Pairs, Rotation};
 use crate::cpu::Pool;
-use crate::synthetic::Random;
+use crate::random::Random;
 
 #[test]
 fn pairs_are_rotated_and_the_rest_stays() {

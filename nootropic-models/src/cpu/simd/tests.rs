@@ -2,7 +2,7 @@
 
 use super::{Isa, Kernel, LANES, Simd};
 use crate::cpu::math::{erf, exp, sigmoid, tanh};
-use crate::synthetic::Random;
+use crate::random::Random;
 
 /// All operations on the same inputs, as bits.
 struct All<'a> {
