@@ -110,6 +110,12 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// A grammar or schema cannot be obeyed.
+    #[error("the grammar of the answer cannot be used: {problem}")]
+    Grammar {
+        /// Why not.
+        problem: String,
+    },
     /// Somebody asked for it to stop.
     #[error("cancelled")]
     Cancelled,
@@ -258,7 +264,7 @@ impl Error {
             Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
-            Self::Invalid { .. } => ErrorKind::InvalidInput,
+            Self::Invalid { .. } | Self::Grammar { .. } => ErrorKind::InvalidInput,
             Self::NoToken { .. } => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
         }
@@ -286,6 +292,7 @@ impl Error {
                 Some("look at the request's biases; if there are none, the model file is damaged: fetch it again")
             }
             Self::Io { .. } | Self::Invalid { .. } | Self::Cancelled => None,
+            Self::Grammar { .. } => Some("simplify the schema: leave out what the message names"),
         }
     }
 
@@ -296,7 +303,7 @@ impl Error {
                 "cassette"
             }
             Self::Io { .. } => "file access",
-            Self::NoToken { .. } => "generate",
+            Self::NoToken { .. } | Self::Grammar { .. } => "generate",
             Self::NoModel { .. } => "looking for the model",
             _ => "model file",
         }
