@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nootropic_context::TABLES;
 use nootropic_context::index::{UpdateOptions, UpdateReport, update, update_files};
 use nootropic_context::search::{Engine, Query, QueryClass, SearchOptions, Semantic};
+use nootropic_context::store::{LmdbStore, StoreOptions};
 use nootropic_context::walk::RelPath;
 use nootropic_core::reference::{HashingEmbedder, MemoryStore};
 use nootropic_core::{Chunk, Embedder, ErrorKind, Store};
@@ -294,6 +295,31 @@ fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
     repo.update();
     assert!(!search("RetryPolicy").contains(&"web/app.py".to_owned()), "vectors go with their passages");
+}
+
+#[test]
+fn vectors_that_are_there_are_searched_where_nothing_can_be_written() {
+    let (repo, folder) = (Repo::new(FILES), tempfile::tempdir().unwrap());
+    let dir = folder.path().join("store");
+    let open = |read_only| {
+        let options = StoreOptions { read_only, tables: TABLES.to_vec(), ..StoreOptions::default() };
+        let store: Arc<dyn Store> = Arc::new(LmdbStore::open(&dir, &options).unwrap());
+        store
+    };
+    let embedder = |dim| -> Arc<dyn Embedder> { Arc::new(HashingEmbedder::new(dim).unwrap()) };
+    {
+        let store = open(false);
+        update(&*store, repo.path(), &UpdateOptions::default(), &mut |_| {}, &|| false).unwrap();
+        let semantic = Semantic::open(store, embedder(256)).unwrap();
+        futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
+    }
+    let store = open(true);
+    let semantic = Semantic::open(store.clone(), embedder(256)).unwrap();
+    let engine = Engine::new(store.clone());
+    let answer = futures_executor::block_on(semantic.search(&engine, "retrypolicyy", &SearchOptions::default()));
+    assert_eq!(answer.unwrap().hits[0].chunk.path, "web/app.py");
+    let unknown = Semantic::open(store, embedder(128)).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::ReadOnly, "{unknown}");
 }
 
 #[test]

@@ -31,12 +31,16 @@ pub struct Semantic {
 }
 
 impl Semantic {
-    /// Registers the embedder in `store`, where it is new.
+    /// Registers the embedder in `store`, where it is new; one that is known needs no store that can be written.
     ///
     /// # Errors
     /// As the store's; `InvalidInput` if an embedder of this identity made vectors of other dimensions before.
     pub fn open(store: Arc<dyn Store>, embedder: Arc<dyn Embedder>) -> Result<Self> {
-        let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, embedder.info())?))?;
+        let known = store.read_with(|txn| Ok(VectorTable::find(txn, embedder.info())?))?;
+        let table = match known {
+            Some(table) => table,
+            None => store.write_with(|txn| Ok(VectorTable::register(txn, embedder.info())?))?.0,
+        };
         Ok(Self {
             store,
             embedder,
