@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nootropic_context::TABLES;
 use nootropic_context::index::{UpdateOptions, UpdateReport, update, update_files};
@@ -11,7 +11,7 @@ use nootropic_context::search::{Engine, Query, QueryClass, SearchOptions, Semant
 use nootropic_context::store::{LmdbStore, StoreOptions};
 use nootropic_context::walk::RelPath;
 use nootropic_core::reference::{HashingEmbedder, MemoryStore};
-use nootropic_core::{Chunk, Embedder, ErrorKind, Store};
+use nootropic_core::{Chunk, EmbedRole, Embedder, EmbedderInfo, Embedding, ErrorKind, Result, Store};
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -295,6 +295,45 @@ fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
     repo.update();
     assert!(!search("RetryPolicy").contains(&"web/app.py".to_owned()), "vectors go with their passages");
+}
+
+/// An embedder that keeps what it was asked.
+#[derive(Debug)]
+struct Recording {
+    inner: HashingEmbedder,
+    asked: Mutex<Vec<String>>,
+}
+
+#[async_trait::async_trait]
+impl Embedder for Recording {
+    fn info(&self) -> &EmbedderInfo {
+        self.inner.info()
+    }
+
+    async fn embed(&self, texts: &[&str], role: EmbedRole) -> Result<Vec<Embedding>> {
+        if role == EmbedRole::Query {
+            self.asked.lock().unwrap().extend(texts.iter().map(|text| (*text).to_owned()));
+        }
+        self.inner.embed(texts, role).await
+    }
+}
+
+#[test]
+fn filters_are_no_part_of_what_a_question_means() {
+    let repo = Repo::new(FILES);
+    let inner = HashingEmbedder::new(64).unwrap();
+    let embedder = Arc::new(Recording { inner, asked: Mutex::default() });
+    let semantic = Semantic::open(repo.store.clone(), embedder.clone()).unwrap();
+    futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
+    let search = |question: &str| {
+        let options = SearchOptions::default();
+        let hits = futures_executor::block_on(semantic.search(&repo.engine, question, &options)).unwrap().hits;
+        (hits.len(), std::mem::take(&mut *embedder.asked.lock().unwrap()))
+    };
+    assert_eq!(search("how long  to wait?").1, ["how long  to wait?"]);
+    assert_eq!(search("retry after path:web -lang:rust symbol:backoff failure").1, ["retry after failure"]);
+    assert_eq!(search("path:web lang:python"), (1, Vec::new()), "a filter alone asks for no meaning");
+    assert_eq!(search("  "), (0, Vec::new()));
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub(crate) struct QueryTerm {
 pub struct Query {
     /// As given.
     pub text: String,
-    /// Without the filters.
+    /// Without the filters: as given where there are none, else with one space between words.
     pub words: String,
     /// What it asks for.
     pub class: QueryClass,
@@ -120,7 +120,8 @@ fn split_filters(text: &str) -> (String, Filters) {
             None => words.push(word),
         }
     }
-    (words.join(" "), filters)
+    let words = if filters.is_empty() { text.trim().to_owned() } else { words.join(" ") };
+    (words, filters)
 }
 
 /// What a filter looks at.

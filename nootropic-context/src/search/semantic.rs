@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use nootropic_core::{ChunkId, EmbedRole, Embedder, Embedding, Error, Result, Store, StoreExt};
 
 use super::engine::{Answer, Engine, SearchOptions};
+use super::query::Query;
 use crate::index::{Cancel, ChunkHead, Columns, Outline, read_text};
 #[cfg(feature = "arroy")]
 use crate::vectors::Rebuild;
@@ -131,12 +132,17 @@ impl Semantic {
         })
     }
 
-    /// Ranked passages for a question, by words and by meaning.
+    /// Ranked passages for a question, by words and by meaning. Filters say where to look and mean nothing themselves: the
+    /// embedder is given the words beside them, and where there are none it is not asked.
     ///
     /// # Errors
     /// As [`Engine::search`], and whatever the embedder returns.
     pub async fn search(&self, engine: &Engine, question: &str, options: &SearchOptions) -> Result<Answer> {
-        let query = self.embedder.embed(&[question], EmbedRole::Query).await?;
+        let Query { words, .. } = Query::parse(question);
+        if words.is_empty() {
+            return engine.search(question, options);
+        }
+        let query = self.embedder.embed(&[&words], EmbedRole::Query).await?;
         let near = query.first().map(|embedding: &Embedding| (&self.vectors, embedding.as_slice()));
         engine.search_near(question, near, options)
     }
