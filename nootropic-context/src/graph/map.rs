@@ -73,7 +73,7 @@ pub struct RepoMap {
 pub struct MapFolder {
     /// `/`-separated; empty for files that lie in none.
     pub path: String,
-    /// Files in it, at any depth.
+    /// Files in it at any depth, but for those in a folder that is listed beside it.
     pub files: usize,
 }
 
