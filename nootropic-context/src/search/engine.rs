@@ -69,7 +69,8 @@ struct View {
     segments: Vec<LiveSegment>,
 }
 
-/// Searches one index. Cheap to share; concurrent searches do not wait for each other.
+/// Searches one index. Cheap to share. Concurrent searches wait for each other only where the index changed since the last
+/// one, or is weighed otherwise: while one of them loads its columns, which the others then use as well.
 #[derive(Debug)]
 pub struct Engine {
     store: Arc<dyn Store>,
