@@ -182,6 +182,45 @@ fn answers_follow_the_files() {
     assert_eq!(repo.paths("protocol"), ["MANUAL.md"]);
 }
 
+/// How many files a report speaks of that were not indexed before and gone since.
+fn looked_at(report: &UpdateReport) -> u64 {
+    report.indexed + report.unchanged + report.skipped.values().sum::<u64>()
+}
+
+#[test]
+fn every_file_looked_at_is_counted_once() {
+    let repo =
+        Repo::new(&[("a.rs", "fn a() {}\n"), ("b.rs", "fn b() {}\n"), ("logo.bin", "\0\0\0\0"), ("Cargo.lock", "x")]);
+    let all = |rehash| {
+        let options = UpdateOptions { rehash, ..UpdateOptions::default() };
+        let report = update(&*repo.store, repo.path(), &options, &mut |_| {}, &|| false).unwrap();
+        assert_eq!((report.files, looked_at(&report)), (report.indexed + report.unchanged, 4), "{report:?}");
+        report
+    };
+    // Read again, because they were written a moment before; because it was asked for; not at all.
+    assert_eq!((all(false).unchanged, all(true).unchanged), (2, 2));
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    repo.write("b.rs", "fn c() {}\n");
+    let report = all(false);
+    assert_eq!((report.indexed, report.unchanged, report.skipped.get("binary")), (1, 1, Some(&1)));
+    std::fs::remove_file(repo.path().join("logo.bin")).unwrap();
+    repo.write("new.bin", "\0");
+    assert_eq!(all(false).removed, 0, "it never was in the index");
+
+    let files = |paths: &[&str]| {
+        let paths: Vec<_> = paths.iter().map(|path| RelPath::new(*path).unwrap()).collect();
+        let report = update_files(&*repo.store, repo.path(), &UpdateOptions::default(), &paths).unwrap();
+        assert_eq!(looked_at(&report) + report.removed, paths.len() as u64, "{report:?}");
+        report
+    };
+    repo.write("b.rs", "fn d() {}\n");
+    std::fs::remove_file(repo.path().join("a.rs")).unwrap();
+    let report = files(&["a.rs", "b.rs", "new.bin", "never.rs"]);
+    assert_eq!((report.indexed, report.unchanged, report.removed), (1, 0, 1));
+    assert_eq!((report.skipped.get("binary"), report.skipped.get("vanished")), (Some(&1), Some(&1)));
+    assert_eq!(files(&["b.rs"]).unchanged, 1);
+}
+
 #[test]
 fn single_files_are_followed_without_a_walk() {
     let repo = Repo::new(FILES);
