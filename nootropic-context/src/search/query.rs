@@ -137,9 +137,9 @@ fn filter(word: &str) -> Option<(FilterKind, bool, &str)> {
     let (name, value) = word.split_once(':')?;
     let (leave_out, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
     let kind = match name {
-        "path" | "file" => FilterKind::Path,
-        "lang" | "language" => FilterKind::Language,
-        "symbol" | "sym" => FilterKind::Symbol,
+        "path" => FilterKind::Path,
+        "lang" => FilterKind::Language,
+        "symbol" => FilterKind::Symbol,
         _ => return None,
     };
     let bare = value.trim_matches('"');
@@ -295,11 +295,13 @@ mod tests {
 
     #[test]
     fn a_leading_minus_leaves_out_and_what_is_no_filter_is_a_word() {
-        let query = Query::parse("-lang:ts -language:go -symbol:main -file:docs x -other:y -path: lang::x -sym:\"\"");
+        let query = Query::parse("-lang:ts -lang:go -symbol:main -path:docs x -other:y -path: lang::x -symbol:\"\"");
         assert_eq!(query.filters.not_languages, ["ts", "go"]);
         assert_eq!(query.filters.not_symbols, ["main"]);
         assert_eq!(query.filters.not_paths, ["docs"]);
-        assert_eq!(query.words, "x -other:y -path: lang::x -sym:\"\"");
+        assert_eq!(query.words, "x -other:y -path: lang::x -symbol:\"\"");
+        let pasted = "panic at file:src/main.rs language:en sym:main";
+        assert_eq!((Query::parse(pasted).filters, Query::parse(pasted).words), (Filters::default(), pasted.into()));
         assert!(is_filter("-lang:ts") && !is_filter("-l") && !is_filter("-lang"));
     }
 
