@@ -9,15 +9,12 @@ use super::explain::{Signal, explain};
 use super::filter::allowed;
 use super::query::Query;
 use super::rank::{Candidate, Ranker};
-use super::ranking::Ranking;
+use super::ranking::{NEIGHBORS, Ranking};
 use super::score::{LiveSegment, Norms, Scorer, Scores};
 use crate::index::{Columns, Outline};
 use crate::lexical::words::TermKind;
 use crate::lexical::{fold, segments};
 use crate::vectors::VectorSearch;
-
-/// How many passages nearness speaks for.
-const NEIGHBORS: usize = 100;
 
 /// How to search.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,6 @@
 //! What a question asks for: filters, words, and whether it names something or describes it.
 
+use super::ranking::{COMPOUND_NAME, JOINED, ONLY_NAME, WORD_AS_NAME};
 use crate::lexical::words::TermKind;
 use crate::lexical::{fold, identifiers, is_stopword, normalize, parts};
 
@@ -244,9 +245,9 @@ impl Terms {
             }
             // Who types a bare name wants to see what it stands for.
             let weight = match class {
-                QueryClass::Symbol => 12.0,
-                _ if found.len() > 1 => 3.0,
-                _ => 1.0,
+                QueryClass::Symbol => ONLY_NAME,
+                _ if found.len() > 1 => COMPOUND_NAME,
+                _ => WORD_AS_NAME,
             };
             self.push(TermKind::Definition, &buffer, weight, first);
         }
@@ -255,7 +256,7 @@ impl Terms {
     fn definition(&mut self, name: &str) {
         let mut buffer = Vec::new();
         if fold(last_name(name), &mut buffer) {
-            self.push(TermKind::Definition, &buffer, 12.0, self.word_count.saturating_sub(1));
+            self.push(TermKind::Definition, &buffer, ONLY_NAME, self.word_count.saturating_sub(1));
         }
     }
 
@@ -264,8 +265,8 @@ impl Terms {
         let mut buffer = Vec::new();
         if fold(joined, &mut buffer) {
             let word = self.word_count.saturating_sub(1);
-            self.push(TermKind::Identifier, &buffer, 0.5, word);
-            self.push(TermKind::Definition, &buffer, n as f32 * 0.5, word);
+            self.push(TermKind::Identifier, &buffer, JOINED, word);
+            self.push(TermKind::Definition, &buffer, n as f32 * JOINED, word);
         }
     }
 
