@@ -143,6 +143,19 @@ fn what_is_left_out_is_in_no_hit() {
 }
 
 #[test]
+fn a_long_question_is_asked_by_its_rarest_words() {
+    let common: Vec<String> = ('a'..='z').flat_map(|a| ["on", "at"].map(|end| format!("{a}o{a}{end}ix"))).collect();
+    let log = format!("// {}\n", common.join(" "));
+    let files: Vec<(String, String)> = (0..4).map(|i| (format!("src/log{i}.rs"), log.clone())).collect();
+    let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("src/zebra.rs", "fn graze() {}\n"));
+    let repo = Repo::new(&files);
+    let found = repo.paths(&format!("{} graze?", common.join(" ")));
+    assert!(found.contains(&"src/zebra.rs".to_owned()), "{found:?}");
+    assert_eq!(repo.paths(&format!("{} graze?", "unheard ".repeat(40))), ["src/zebra.rs"]);
+}
+
+#[test]
 fn nothing_found_is_an_empty_answer() {
     let repo = Repo::new(FILES);
     for question in ["zzzqqq", "", "   ", "!!!", "lang:zig commit"] {

@@ -113,12 +113,13 @@ impl Engine {
         options: &SearchOptions,
     ) -> Result<Answer> {
         let begun = Instant::now();
-        let query = Query::parse(question);
         let mut scores = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let found = self.store.read_with(|txn| {
             let view = self.view(txn, &options.ranking)?;
-            let hits = find(txn, &view, &query, near, options, &mut scores)?;
-            Ok((view.snapshot, hits))
+            let View { snapshot, columns, norms, segments } = &*view;
+            let scorer = Scorer { txn, columns, norms, segments, ranking: &options.ranking };
+            let query = Query::parse_by(question, |term| scorer.rarity(term))?;
+            Ok((*snapshot, find(&scorer, &query, near, options, &mut scores)?))
         });
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
         let (snapshot, hits) = found?;
@@ -157,18 +158,15 @@ impl Engine {
 }
 
 fn find(
-    txn: &dyn ReadTxn,
-    view: &View,
+    scorer: &Scorer<'_>,
     query: &Query,
     near: Option<(&VectorSearch, &[f32])>,
     options: &SearchOptions,
     scores: &mut Scores,
 ) -> Result<Vec<Hit>> {
-    let ranking = &options.ranking;
-    let columns = &view.columns;
-    let scorer = Scorer { txn, columns, norms: &view.norms, segments: &view.segments, ranking };
+    let Scorer { txn, columns, norms, ranking, .. } = *scorer;
     scorer.score(query, scores)?;
-    let allowed = allowed(&query.filters, &scorer)?;
+    let allowed = allowed(&query.filters, scorer)?;
     let may_be_found = |id: ChunkId| {
         columns.slot(id.0).is_some_and(|slot| {
             let file = columns.file_of(slot);
@@ -180,8 +178,7 @@ fn find(
         None => Vec::new(),
     };
     let mut ranked =
-        Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms: &view.norms, ranking }
-            .rank(options.limit);
+        Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms, ranking }.rank(options.limit);
     order_ties(txn, columns, &mut ranked)?;
     ranked.truncate(options.limit);
     let asked = |name: &str| is_asked(query, name);
@@ -189,7 +186,7 @@ fn find(
     for candidate in &ranked {
         let id = ChunkId(columns.chunk(candidate.slot as usize));
         if let Some((chunk, path_is_lossy)) = passage(txn, columns, id, &asked)? {
-            let signals = if options.explain { explain(&scorer, query, candidate)? } else { Vec::new() };
+            let signals = if options.explain { explain(scorer, query, candidate)? } else { Vec::new() };
             hits.push(Hit { chunk, score: candidate.score, path_is_lossy, signals });
         }
     }

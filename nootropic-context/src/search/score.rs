@@ -180,6 +180,12 @@ impl Scorer<'_> {
         Ok(rarity(n, self.norms.n_chunks))
     }
 
+    /// As [`idf`](Self::idf); 0 for a term that is nowhere.
+    pub(crate) fn rarity(&self, term: &[u8]) -> Result<f32> {
+        let lists = self.lists(term)?;
+        if lists.is_empty() { Ok(0.0) } else { self.idf(&lists) }
+    }
+
     /// What a term adds to a passage that holds it with these frequencies, before its weight.
     pub(crate) fn weigh(&self, kind: TermKind, freq: Frequencies, slot: usize) -> f32 {
         self.occurrences(kind).saturated(freq, self.norms.slots[slot].norm)
