@@ -121,6 +121,46 @@ fn filters_hold_for_every_hit() {
 }
 
 #[test]
+fn a_symbol_filter_holds_for_the_name_and_for_what_it_lies_in() {
+    let long = format!("fn_that_{}", "goes_on_and_on_".repeat(5));
+    let body = "    step();\n".repeat(90);
+    let repo = Repo::new(&[
+        (
+            "src/group.rs",
+            "pub struct ArgGroup;\n\nimpl ArgGroup {\n    pub fn arg(self) -> Self {\n        self\n    }\n}\n",
+        ),
+        ("src/arg_group.rs", "pub fn arg() {}\n"),
+        (
+            "src/command.rs",
+            "pub struct Command<T>(T);\n\nimpl<T: Into<Arg>> Command<T> {\n    pub fn arg(self) {}\n}\n",
+        ),
+        ("src/math.rs", &format!("pub fn f(x: u8) {{\n{body}    last_of_all();\n}}\n\npub fn {long}() {{}}\n")),
+        ("src/other.rs", "pub fn calls() {\n    f(1);\n    last_of_all();\n}\n"),
+    ]);
+    for name in
+        ["ArgGroup.arg", "ArgGroup::arg", "ArgGroup#arg", "ArgGroup->arg", "arg_group.ARG", "group::ArgGroup::arg()"]
+    {
+        assert_eq!(repo.paths(&format!("symbol:{name}")), ["src/group.rs"], "{name}");
+    }
+    assert_eq!(repo.paths("symbol:Command.arg"), ["src/command.rs"]);
+    assert_eq!(repo.search("symbol:ArgGroup.arg")[0].symbol.as_deref(), Some("ArgGroup.arg"));
+    assert_eq!(repo.paths("symbol:arg").len(), 3);
+    assert!(repo.search("symbol:Nothing.arg").is_empty());
+    assert_eq!(repo.paths("-symbol:ArgGroup.arg symbol:arg -symbol:Command::arg"), ["src/arg_group.rs"]);
+    // A module is a file.
+    assert_eq!(repo.paths("symbol:math::f"), ["src/math.rs"]);
+    assert!(repo.search("symbol:command::f").is_empty());
+    // Names of any length.
+    assert_eq!(repo.paths("symbol:f"), ["src/math.rs"]);
+    assert_eq!(repo.paths(&format!("symbol:{long}")), ["src/math.rs"]);
+    assert!(repo.search(&format!("symbol:{long}x")).is_empty());
+    assert_eq!(repo.paths("last_of_all -symbol:f"), ["src/other.rs"], "what goes on with a definition belongs to it");
+    let hits = repo.search("last_of_all symbol:f");
+    assert_eq!(hits.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["src/math.rs"; 2], "its head and its end");
+    assert!(hits.iter().any(|c| c.text.contains("last_of_all")));
+}
+
+#[test]
 fn what_is_left_out_is_in_no_hit() {
     let repo = Repo::new(FILES);
     let without = |question: &str, filter: &str| {

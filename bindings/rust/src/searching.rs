@@ -24,7 +24,7 @@ pub struct Search {
     /// Where to look.
     #[serde(flatten)]
     pub scope: Scope,
-    /// Only in definitions of this name.
+    /// Only in definitions of this name, such as `open` or, of the one in `Store`, `Store.open`.
     #[serde(default)]
     #[schemars(extend("x-value-name" = "NAME"))]
     pub symbol: Vec<String>,

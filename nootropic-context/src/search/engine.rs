@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use nootropic_core::{Chunk, ChunkId, ReadTxn, Result, Snapshot, Store, StoreExt};
+use nootropic_core::{Chunk, ChunkId, ReadTxn, Result, Snapshot, Store, StoreExt, Symbol};
 
 use super::explain::{Signal, explain};
 use super::filter::allowed;
@@ -11,9 +11,9 @@ use super::query::Query;
 use super::rank::{Candidate, Ranker};
 use super::ranking::{NEIGHBORS, Ranking};
 use super::score::{LiveSegment, Norms, Scorer, Scores};
-use crate::index::{Columns, Outline};
+use crate::index::{Asked, Columns, Outline};
 use crate::lexical::words::TermKind;
-use crate::lexical::{fold, segments};
+use crate::lexical::{fold_name, segments};
 use crate::vectors::VectorSearch;
 
 /// How to search.
@@ -135,7 +135,7 @@ impl Engine {
             let view = self.view(txn, &Ranking::default())?;
             let mut out = Vec::with_capacity(chunks.len());
             for id in chunks {
-                if let Some((chunk, _)) = passage(txn, &view.columns, *id, &|_| false)? {
+                if let Some((chunk, _)) = passage(txn, &view.columns, *id, &|_, _| false)? {
                     out.push(chunk);
                 }
             }
@@ -166,7 +166,7 @@ fn find(
 ) -> Result<Vec<Hit>> {
     let Scorer { txn, columns, norms, ranking, .. } = *scorer;
     scorer.score(query, scores)?;
-    let allowed = allowed(&query.filters, scorer)?;
+    let allowed = allowed(query, scorer)?;
     let may_be_found = |id: ChunkId| {
         columns.slot(id.0).is_some_and(|slot| {
             let file = columns.file_of(slot);
@@ -181,7 +181,7 @@ fn find(
         Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms, ranking }.rank(options.limit);
     order_ties(txn, columns, &mut ranked)?;
     ranked.truncate(options.limit);
-    let asked = |name: &str| is_asked(query, name);
+    let asked = |symbol: &Symbol, path: &str| is_asked(query, symbol, path);
     let mut hits = Vec::with_capacity(ranked.len());
     for candidate in &ranked {
         let id = ChunkId(columns.chunk(candidate.slot as usize));
@@ -193,19 +193,17 @@ fn find(
     Ok(hits)
 }
 
-/// Whether the question asks for a definition of this name.
-fn is_asked(query: &Query, name: &str) -> bool {
+/// Whether the question asks for this definition: by `symbol:`, else by its name.
+fn is_asked(query: &Query, symbol: &Symbol, path: &str) -> bool {
+    if !query.names.is_empty() {
+        return query.names.iter().any(|name| name.fit(symbol, path).is_some());
+    }
     let mut folded = Vec::new();
-    fold(name, &mut folded)
-        && query.terms.iter().any(|term| term.kind == TermKind::Definition && term.term[1..] == folded[..])
+    fold_name(&symbol.name, &mut folded);
+    query.terms.iter().any(|term| term.kind == TermKind::Definition && term.term[1..] == folded[..])
 }
 
-fn passage(
-    txn: &dyn ReadTxn,
-    columns: &Columns,
-    id: ChunkId,
-    asked: &dyn Fn(&str) -> bool,
-) -> Result<Option<(Chunk, bool)>> {
+fn passage(txn: &dyn ReadTxn, columns: &Columns, id: ChunkId, asked: &Asked<'_>) -> Result<Option<(Chunk, bool)>> {
     match columns.slot(id.0).and_then(|slot| columns.head(slot)) {
         Some(head) => Outline::read_chunk(txn, head.file, id.0, asked),
         None => Ok(None),

@@ -3,6 +3,7 @@
 mod engine;
 mod explain;
 pub(crate) mod filter;
+mod name;
 mod query;
 mod rank;
 mod ranking;

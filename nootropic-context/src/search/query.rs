@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use rustc_hash::FxHashSet;
 
+use super::name::NamePath;
 use super::ranking::{COMPOUND_NAME, JOINED, ONLY_NAME, WORD_AS_NAME};
 use crate::lexical::words::TermKind;
 use crate::lexical::{fold, identifiers, is_stopword, normalize, parts};
@@ -31,7 +32,7 @@ pub struct Filters {
     pub languages: Vec<String>,
     /// `-lang:`; none may fit.
     pub not_languages: Vec<String>,
-    /// `symbol:`; the passage defines or continues any of them.
+    /// `symbol:`, a name or one in what it lies in (`Store.open`); the passage defines or continues any of them.
     pub symbols: Vec<String>,
     /// `-symbol:`; the passage defines and continues none of them.
     pub not_symbols: Vec<String>,
@@ -78,6 +79,8 @@ pub struct Query {
     pub class: QueryClass,
     /// What must fit.
     pub filters: Filters,
+    /// What `symbol:` names.
+    pub(crate) names: Vec<NamePath>,
     pub(crate) terms: Vec<QueryTerm>,
     pub(crate) word_count: usize,
     /// Mentions tests, examples, …: then those are not held back.
@@ -110,25 +113,20 @@ impl Query {
         let mut builder = Terms::default();
         builder.gather(&most_telling(content(&words), rarity)?, class);
         // `symbol:` lets passages through; where the name is what they are about, they come first.
-        for name in &filters.symbols {
-            builder.definition(name);
-        }
+        let names: Vec<NamePath> = filters.symbols.iter().map(|name| NamePath::parse(name)).collect();
+        names.iter().flat_map(NamePath::names).for_each(|name| builder.definition(name));
         let wants = wanted_classes(&words);
         Ok(Self {
             text: text.to_owned(),
             words,
             class,
             filters,
+            names,
             word_count: builder.word_count,
             terms: builder.terms,
             wants,
         })
     }
-}
-
-/// Only the last name of `Environment.commit` is a term.
-pub(crate) fn last_name(name: &str) -> &str {
-    name.rsplit(['.', ':', '#']).next().unwrap_or(name)
 }
 
 fn split_filters(text: &str) -> (String, Filters) {
@@ -228,10 +226,7 @@ fn content(words: &str) -> Vec<&str> {
 }
 
 /// Where there are more than [`MAX_WORDS`], each word once, and of those that are still too many the rarest, as they stand.
-fn most_telling<'w, E>(
-    content: Vec<&'w str>,
-    mut rarity: impl FnMut(&[u8]) -> Result<f32, E>,
-) -> Result<Vec<&'w str>, E> {
+fn most_telling<E>(content: Vec<&str>, mut rarity: impl FnMut(&[u8]) -> Result<f32, E>) -> Result<Vec<&str>, E> {
     if content.len() <= MAX_WORDS {
         return Ok(content);
     }
@@ -266,7 +261,7 @@ fn word_terms(word: &str) -> Vec<Vec<u8>> {
 }
 
 /// A term with its kind in front, as in the index.
-fn term(kind: TermKind, text: &[u8]) -> Vec<u8> {
+pub(super) fn term(kind: TermKind, text: &[u8]) -> Vec<u8> {
     let mut term = Vec::with_capacity(text.len() + 1);
     term.push(kind as u8);
     term.extend_from_slice(text);
@@ -316,11 +311,8 @@ impl Terms {
         }
     }
 
-    fn definition(&mut self, name: &str) {
-        let mut buffer = Vec::new();
-        if fold(last_name(name), &mut buffer) {
-            self.push(TermKind::Definition, &buffer, ONLY_NAME, self.word_count.saturating_sub(1));
-        }
+    fn definition(&mut self, name: &[u8]) {
+        self.push(TermKind::Definition, name, ONLY_NAME, self.word_count.saturating_sub(1));
     }
 
     /// “join set” may be how someone says `JoinSet`.
