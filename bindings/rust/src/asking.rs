@@ -130,7 +130,7 @@ impl Nootropic {
     pub fn map(&self, input: &Map, call: &Call) -> Result<MapAnswer> {
         let mut options = graph::MapOptions {
             focus: input.focus.clone(),
-            paths: input.scope.path.clone(),
+            paths: input.scope.paths_in(self.root()),
             languages: input.scope.lang.clone(),
             ..graph::MapOptions::default()
         };
@@ -149,7 +149,7 @@ impl Nootropic {
     /// As [`search`](Self::search).
     pub fn pack(&self, input: &Pack, call: &Call) -> Result<PackAnswer> {
         let search = Search { limit: Some(input.limit), scope: input.scope.clone(), ..Search::of(&input.query) };
-        let (question, how) = (search.question()?, search.options(self.config())?);
+        let (question, how) = (search.question(self.root())?, search.options(self.config())?);
         let mut options = graph::PackOptions {
             order: input.order,
             line_numbers: input.line_numbers,
@@ -178,7 +178,7 @@ impl Nootropic {
             name: input.name.clone(),
             loosest: if input.exact { NameMatch::Exact } else { NameMatch::Fuzzy },
             kinds: input.kind.clone(),
-            paths: input.scope.path.clone(),
+            paths: input.scope.paths_in(self.root()),
             languages: input.scope.lang.clone(),
             limit: within("limit", input.limit, &COUNTS)? as usize,
             references: input.references,

@@ -1,12 +1,14 @@
 //! Asking the index.
 
+use std::path::Path;
+
 use nootropic_context::search::{Answer, Hit, SearchOptions, is_filter};
 use nootropic_core::ErrorKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::nootropic::is_refusal;
-use crate::scope::{COUNTS, within};
+use crate::scope::{COUNTS, below, within};
 use crate::{Call, Config, Error, Nootropic, Result, Scope};
 
 /// A question.
@@ -90,13 +92,14 @@ impl Search {
         Self { query: query.into(), ..Self::default() }
     }
 
-    /// The question with its filters written out.
-    pub(crate) fn question(&self) -> Result<String> {
-        let filters = [("path", &self.scope.path), ("lang", &self.scope.lang), ("symbol", &self.symbol)];
+    /// The question with its filters written out, as one to the index of `root`.
+    pub(crate) fn question(&self, root: &Path) -> Result<String> {
+        let paths = self.scope.paths_in(root);
+        let filters = [("path", &paths), ("lang", &self.scope.lang), ("symbol", &self.symbol)];
         if self.query.trim().is_empty() && filters.iter().all(|(_, values)| values.is_empty()) {
             return Err(Error::Input { what: "query", problem: "there is nothing to look for".into() });
         }
-        let mut question = self.query.clone();
+        let mut question = with_paths_in(root, &self.query);
         for (name, values) in filters {
             for value in values {
                 let filter = format!("{name}:{value}");
@@ -116,6 +119,24 @@ impl Search {
         let limit = within("limit", self.limit.unwrap_or(config.search.limit), &COUNTS)?;
         Ok(SearchOptions { limit: limit as usize, explain: self.explain, ..SearchOptions::default() })
     }
+}
+
+/// A question whose `path:` filters are as the index of `root` spells paths.
+fn with_paths_in(root: &Path, question: &str) -> String {
+    let mut out = String::with_capacity(question.len());
+    for piece in question.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_end();
+        let filter = ["path:", "-path:"].into_iter().find(|filter| is_filter(word) && word.starts_with(filter));
+        match filter {
+            Some(filter) => {
+                out.push_str(filter);
+                out.push_str(&below(root, word[filter.len()..].trim_matches('"')));
+                out.push_str(&piece[word.len()..]);
+            }
+            None => out.push_str(piece),
+        }
+    }
+    out
 }
 
 impl SearchAnswer {
@@ -164,7 +185,7 @@ impl Nootropic {
     /// # Errors
     /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
     pub fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let (question, options) = (input.question()?, input.options(self.config())?);
+        let (question, options) = (input.question(self.root())?, input.options(self.config())?);
         self.refresh(&input.scope, call)?;
         let answer = self.engine()?.search(&question, &options)?;
         Ok(SearchAnswer::new(input, answer))

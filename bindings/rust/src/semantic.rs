@@ -69,7 +69,7 @@ impl<'n> SemanticSearch<'n> {
     /// # Errors
     /// As [`Nootropic::search`], and whatever the embedder returns.
     pub async fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let (question, options) = (input.question()?, input.options(self.repository.config())?);
+        let (question, options) = (input.question(self.repository.root())?, input.options(self.repository.config())?);
         self.repository.refresh(&input.scope, call)?;
         let engine = self.repository.engine()?;
         let answer = self.semantic.search(&engine, &question, &options).await?;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use ignore::overrides::OverrideBuilder;
 use nootropic_core::{Error, KeyRange, Result};
 use rustc_hash::FxHashSet;
 
+use super::glob::PathFilter;
 use super::name::{NameFit, NamePath};
 use super::query::{Filters, Query, term};
 use super::rank::Allowed;
@@ -121,29 +121,4 @@ fn definers(name: &NamePath, scorer: &Scorer<'_>) -> Result<BTreeSet<u32>> {
         }
     }
     Ok(files)
-}
-
-/// A glob as in ignore files where there is a wildcard, else a part of the path.
-pub(crate) enum PathFilter {
-    Glob(Box<ignore::overrides::Override>),
-    Part(String),
-}
-
-impl PathFilter {
-    pub(crate) fn new(text: &str) -> Result<Self> {
-        if !text.contains(['*', '?', '[', '{']) {
-            return Ok(Self::Part(text.trim_start_matches("./").to_lowercase()));
-        }
-        let mut builder = OverrideBuilder::new("");
-        let bad = |e: ignore::Error| Error::invalid("path", e.to_string());
-        builder.add(text).map_err(bad)?;
-        Ok(Self::Glob(Box::new(builder.build().map_err(bad)?)))
-    }
-
-    pub(crate) fn fits(&self, path: &str) -> bool {
-        match self {
-            Self::Glob(glob) => glob.matched(path, false).is_whitelist(),
-            Self::Part(part) => path.to_lowercase().contains(part),
-        }
-    }
 }

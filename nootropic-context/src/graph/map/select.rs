@@ -10,7 +10,8 @@ use crate::graph::edges::{FileNode, SymbolGraph};
 use crate::graph::rank::Ranks;
 use crate::graph::signature::{Signature, signature, visibility};
 use crate::index::read_text;
-use crate::search::filter::{PathFilter, language};
+use crate::search::filter::language;
+use crate::search::glob::PathFilter;
 
 /// The most folders an overview names.
 const MAX_FOLDERS: usize = 8;
