@@ -172,9 +172,9 @@ impl From<Hit> for SearchHit {
     }
 }
 
-/// Four digits after the point: more would say nothing, and take room.
+/// Four significant digits: more would say nothing, and take room; fewer would make nothing of what is small.
 fn rounded(value: f32) -> f64 {
-    (f64::from(value) * 1e4).round() / 1e4
+    format!("{value:.3e}").parse().unwrap_or_default()
 }
 
 impl Nootropic {
@@ -217,6 +217,25 @@ impl Nootropic {
                 Ok(())
             }
             updated => updated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn what_is_small_is_rounded_and_not_lost() {
+        for (value, shown) in [
+            (0.0, "0.0"),
+            (12.345_678, "12.35"),
+            (1.0, "1.0"),
+            (0.05_f32.powi(4), "6.25e-6"),
+            (0.05_f32.powi(9) * 7.654_32, "1.495e-11"),
+            (-0.000_123_456, "-0.0001235"),
+        ] {
+            assert_eq!(serde_json::to_string(&rounded(value)).unwrap(), shown);
         }
     }
 }

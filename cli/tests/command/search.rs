@@ -89,6 +89,23 @@ fn the_score_can_be_explained() {
 }
 
 #[test]
+fn an_explanation_multiplies_out_for_the_last_passage_of_a_file_as_well() {
+    let part = |i| format!("/// Waits for the lock.\nfn wait_{i}() {{\n{}}}\n\n", "    lock();\n".repeat(30));
+    let repository = Repository::new(&[("src/lock.rs", &(0..6).map(part).collect::<String>())]);
+    let hits = repository.json(["search", "--explain", "lock"])["hits"].as_array().unwrap().clone();
+    assert!(hits.len() >= 6, "{}", hits.len());
+    for hit in hits {
+        let (mut sum, mut product) = (0.0, 1.0);
+        for signal in hit["signals"].as_array().unwrap() {
+            let value = signal["value"].as_f64().unwrap();
+            if signal["factor"] == true { product *= value } else { sum += value }
+        }
+        let score = hit["score"].as_f64().unwrap();
+        assert!(score > 0.0 && (sum * product - score).abs() < score * 2e-3, "{score} is not {sum} × {product}: {hit}");
+    }
+}
+
+#[test]
 fn people_get_ranked_passages_without_escape_codes_in_a_file() {
     let repository = Repository::sample();
     let run = repository.run(["search", "who waits for the lock?"]);
