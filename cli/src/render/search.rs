@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use nootropic::{Highlighter, SearchAnswer, SearchHit};
 
-use super::line;
 use super::lines::{Line, choose, split};
+use super::{NOTHING_FOUND, line};
 use crate::color::Palette;
 use crate::terminal::{count, line as one_line, visible, width};
 
@@ -24,7 +24,7 @@ pub(crate) fn search(answer: &SearchAnswer, question: &str, palette: Palette, te
         text.push('\n');
     }
     let found = if answer.hits.is_empty() {
-        "Nothing was found. Other words may help, or fewer filters.".to_owned()
+        NOTHING_FOUND.to_owned()
     } else {
         let passages = count(answer.hits.len() as u64, "passage");
         palette.dim(format!("{passages} in {:.1} ms, snapshot {}", answer.took_ms, answer.snapshot))

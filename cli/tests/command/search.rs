@@ -155,6 +155,34 @@ fn a_map_and_a_pack_are_the_text_as_it_is() {
     assert!(repository.on_terminal(["pack", "recover"]).contains("\n\tpanic(\"␛\")\n"));
 }
 
+#[test]
+fn a_map_or_a_pack_of_nothing_says_so_to_people_alone() {
+    let repository = Repository::sample();
+    for (arguments, said) in [
+        (&["map", "-p", "nowhere"][..], "There is nothing to map: no file is indexed that fits.\n"),
+        (&["map", "-p", "README.md"], "There is nothing to map: no definition is in 1 file.\n"),
+        (&["map", "-t", "1"], "Nothing fits into 1 token; there are 2 definitions.\n"),
+        (&["pack", "zanzibar"], "Nothing was found. Other words may help, or fewer filters.\n"),
+        (&["pack", "lock", "-t", "1"], "Nothing fits into 1 token: 2 passages left out.\n"),
+    ] {
+        let run = repository.run(arguments);
+        assert_eq!((run.code, run.out.as_str()), (Some(0), said), "{arguments:?}");
+        assert_eq!(repository.json(arguments)["text"], "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_focus_that_nothing_matches_is_warned_of() {
+    let repository = Repository::sample();
+    let absolute = repository.path().join("src").to_str().unwrap().to_owned();
+    let run = repository.run(["map", "src", "Zanzibar", "acquire_lock", &absolute, ".", "quux/"]);
+    let warnings: Vec<_> = run.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let warning = |focus: &str| format!("warning: no file, folder or name matches the focus `{focus}`");
+    assert_eq!((run.code, warnings), (Some(0), vec![warning("Zanzibar").as_str(), &warning("quux/")]), "{run:?}");
+    assert!(run.out.contains("acquire_lock"), "{}", run.out);
+    assert_eq!(repository.json(["map", "Zanzibar"])["unmatched"][0], "Zanzibar");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_name_that_is_not_utf8_is_flagged() {

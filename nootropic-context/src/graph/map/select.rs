@@ -169,6 +169,7 @@ impl<'a> Sheet<'a> {
             folders: Vec::new(),
             files: Vec::new(),
             line_numbers: self.options.line_numbers,
+            unmatched: Vec::new(),
         }
     }
 

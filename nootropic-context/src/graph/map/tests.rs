@@ -105,6 +105,32 @@ fn focus_comes_first() {
 }
 
 #[test]
+fn a_focus_that_nothing_matches_is_said_to_be_so() {
+    let store = index(REPOSITORY);
+    let unmatched = |focus: &[&str]| {
+        let focus = focus.iter().map(|typed| (*typed).to_owned()).collect();
+        map(&store, &MapOptions { focus, ..MapOptions::default() }).unmatched
+    };
+    for known in [
+        "src",
+        "./src/server.rs",
+        "server.rs",
+        "tools/größe.py",
+        "HttpServer",
+        "http_server",
+        "listen",
+        ".",
+        "read value",
+    ] {
+        assert!(unmatched(&[known]).is_empty(), "{known}");
+    }
+    assert_eq!(
+        unmatched(&["src/misspelt.rs", "src", "Zanzibar", "the", "???"]),
+        ["src/misspelt.rs", "Zanzibar", "the", "???"]
+    );
+}
+
+#[test]
 fn an_empty_repository_has_an_empty_map() {
     let map = map(&index(&[]), &MapOptions::default());
     assert_eq!((map.text().as_str(), map.files_total, map.tokens), ("", 0, 0));
