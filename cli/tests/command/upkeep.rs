@@ -90,7 +90,11 @@ fn the_doctor_says_what_to_do() {
     assert!(check(&after, "readers")["message"].as_str().unwrap().contains(" of 1024 places"), "{after}");
     repository.write("more.rs", "fn more() {}\n");
     let stale = repository.json(["doctor"]);
-    assert!(check(&stale, "files")["message"].as_str().unwrap().starts_with("1 files are new"), "{stale}");
+    assert!(check(&stale, "files")["message"].as_str().unwrap().starts_with("1 file is new"), "{stale}");
+    repository.write("most.rs", "fn most() {}\n");
+    std::fs::remove_file(repository.path().join("README.md")).unwrap();
+    let stale = repository.json(["doctor"]);
+    assert_eq!(check(&stale, "files")["message"], "2 files are new, 1 file is gone", "{stale}");
 }
 
 #[test]
