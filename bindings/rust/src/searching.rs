@@ -16,8 +16,9 @@ use crate::{Call, Config, Error, Nootropic, Result, Scope};
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// What to look for: a question, words or a name. `path:`, `lang:` and `symbol:` narrow it down, a leading `-` leaves
-    /// out.
-    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY"))]
+    /// out. Without a question, what the filters let through is shown.
+    #[serde(default)]
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY", "x-rest" = true))]
     pub query: String,
     /// The most passages to show; the setting `search.limit` (default 10) if not given.
     #[serde(default)]

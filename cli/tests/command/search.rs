@@ -51,6 +51,23 @@ fn a_question_needs_no_quotes_and_takes_filters() {
 }
 
 #[test]
+fn filters_alone_are_a_question() {
+    let repository = Repository::sample();
+    for arguments in
+        [&["search", "--symbol", "backoff"][..], &["search", "-p", "tools"], &["search", "-l=python", "-k1"]]
+    {
+        let answer = repository.json(arguments);
+        assert_eq!((&answer["query"], &answer["hits"][0]["path"]), (&"".into(), &"tools/retry.py".into()), "{answer}");
+        assert!(repository.run(arguments).out.starts_with("tools/retry.py:1-3"), "{arguments:?}");
+    }
+    let error = repository.error(["search", "-k3"], 2);
+    assert_eq!(
+        (&error["kind"], &error["message"]),
+        (&"invalid_input".into(), &"query: there is nothing to look for".into())
+    );
+}
+
+#[test]
 fn a_question_may_begin_with_what_is_to_be_left_out() {
     let repository = Repository::sample();
     for (arguments, query, paths) in [
