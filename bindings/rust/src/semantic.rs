@@ -35,7 +35,8 @@ pub struct SemanticSearch<'n> {
 }
 
 impl<'n> SemanticSearch<'n> {
-    /// The vectors of `repository` by `embedder`; those of another embedder stand apart and are kept.
+    /// The vectors of `repository` by `embedder`; those of another embedder stand apart and are kept. Only an embedder that made
+    /// none here before needs a repository that can be written.
     ///
     /// # Errors
     /// [`NoIndex`](crate::Error::NoIndex); as the store's; of kind `InvalidInput` if an embedder of this identity made vectors

@@ -74,6 +74,18 @@ fn a_disk_that_is_to_stay_free_is_named_with_its_setting() {
 }
 
 #[test]
+fn the_counts_of_an_update_add_up() {
+    let repository = Repository::sample();
+    repository.write("logo.bin", b"\0\0");
+    for (arguments, indexed) in [(&["index"][..], 3), (&["index", "--rehash"], 0), (&["index", "--rebuild"], 3)] {
+        let report = repository.json(arguments);
+        let count = |key: &str| report[key].as_u64().unwrap();
+        assert_eq!((count("files"), count("indexed"), count("unchanged")), (3, indexed, 3 - indexed), "{report}");
+        assert_eq!((count("removed"), &report["skipped"]["binary"]), (0, &1.into()), "{report}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_to_do() {
     let repository = Repository::sample();
     let check = |report: &Value, name: &str| {
