@@ -126,17 +126,16 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32; GROUP], numbers: &mut [i8; GROUP
     let negative = s.splat(-1.0);
     let magnitude = s.max(s.max(low, s.mul(low, negative)), s.max(high, s.mul(high, negative)));
     let largest = s.largest(magnitude);
-    // Zero, unless a number is infinite or NaN.
-    let fault = s.sum(s.fma(low, s.zero(), s.mul(high, s.zero())));
     let inverse = s.splat(if largest > f32::MIN_POSITIVE { 127.0 / largest } else { 0.0 });
-    let mut sums = [0; 2];
-    for ((half, numbers), sum) in [low, high].into_iter().zip(numbers.as_chunks_mut::<LANES>().0).zip(&mut sums) {
-        let mut shifted = [0.0; LANES];
-        s.store(s.add(s.mul(half, inverse), s.splat(TO_INTEGER)), &mut shifted);
-        for (number, shifted) in numbers.iter_mut().zip(&shifted) {
-            *number = shifted.to_bits() as i8;
-            *sum += i32::from(*number);
-        }
+    let (mut sums, mut total) = ([0; 2], 0.0);
+    let halves = [low, high];
+    for i in 0..2 {
+        let shifted = s.add(s.mul(halves[i], inverse), s.splat(TO_INTEGER));
+        s.store_integers(shifted, &mut numbers.as_chunks_mut().0[i]);
+        let sum = s.sum(s.sub(shifted, s.splat(TO_INTEGER))); // of small integers: exact in any order
+        sums[i] = sum as i32;
+        total += sum;
     }
-    (largest / 127.0 + fault, sums)
+    // NaN if a number was infinite or NaN: infinity times an inverse of zero is NaN, too.
+    (largest / 127.0 + (total - total), sums)
 }
