@@ -1,6 +1,6 @@
 //! Activations of eight bits.
 
-use super::disjoint::Disjoint;
+use super::disjoint::{Disjoint, for_each_part};
 use super::pool::Pool;
 use super::simd::{Isa, Kernel, LANES, Simd, TO_INTEGER};
 use super::tile::GROUP;
@@ -20,6 +20,15 @@ pub struct Activations {
     scaled_sums: Vec<f32>,
     /// The sums of the first and the second sixteen integers.
     sums: Vec<[i32; 2]>,
+    /// `[tokens / 16, groups]`, where it was asked for.
+    sixteen: Vec<SixteenScales>,
+}
+
+/// Scales of a group for sixteen tokens.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SixteenScales {
+    pub(super) scales: [f32; LANES],
+    pub(super) scaled_sums: [f32; LANES],
 }
 
 /// The activations of a token.
@@ -71,6 +80,28 @@ impl Activations {
             };
             isa.run(job);
         });
+    }
+
+    /// Makes [`sixteen`](Self::sixteen) ready.
+    pub(super) fn gather_sixteens(&mut self, pool: &Pool) {
+        let groups = self.groups;
+        self.sixteen.resize(self.tokens / LANES * groups, SixteenScales::default());
+        let (scales, scaled_sums) = (&self.scales, &self.scaled_sums);
+        for_each_part(pool, &mut self.sixteen, groups, 1, |block, sixteen| {
+            for (g, to) in sixteen.iter_mut().enumerate() {
+                for i in 0..LANES {
+                    let from = (block * LANES + i) * groups + g;
+                    (to.scales[i], to.scaled_sums[i]) = (scales[from], scaled_sums[from]);
+                }
+            }
+        });
+    }
+
+    /// The numbers from token `16 · block` on, and the scales of the sixteen from there.
+    #[inline(always)]
+    pub(super) fn sixteen(&self, block: usize) -> (&[i8], &[SixteenScales]) {
+        let numbers = self.numbers[block * LANES * self.groups..].as_flattened();
+        (numbers, &self.sixteen[block * self.groups..(block + 1) * self.groups])
     }
 
     /// How many rows there are.
@@ -137,5 +168,5 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32; GROUP], numbers: &mut [i8; GROUP
         total += sum;
     }
     // NaN if a number was infinite or NaN: infinity times an inverse of zero is NaN, too.
-    (largest / 127.0 + (total - total), sums)
+    (largest / 127.0 + total * 0.0, sums)
 }

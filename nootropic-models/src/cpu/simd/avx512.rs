@@ -139,6 +139,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I {
+        intrinsic!(_mm512_loadu_si512(from.as_ptr().cast()))
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         intrinsic!(_mm512_cvtepi32_ps(x))
     }
@@ -149,8 +154,8 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]) {
-        intrinsic!(_mm512_storeu_si512(to.as_mut_ptr().cast(), x))
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]) {
+        intrinsic!(_mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_sub_epi8(x, _mm512_set1_epi8(offset as i8))))
     }
 
     #[inline(always)]

@@ -69,10 +69,12 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     fn power_of_two(self, shifted: Self::F) -> Self::F;
 
     fn splat_i32(self, x: i32) -> Self::I;
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I;
     fn to_f32(self, x: Self::I) -> Self::F;
 
     fn bytes(self, from: &[u8; 4 * LANES]) -> Self::B;
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]);
+    /// The bytes less `offset` each.
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]);
     /// The lower four bits of each byte.
     fn low_nibbles(self, x: Self::B) -> Self::B;
     /// The upper four bits of each byte.

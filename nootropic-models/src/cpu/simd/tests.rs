@@ -57,7 +57,7 @@ impl Kernel for All<'_> {
         put(s.to_f32(s.dot_signed(s.splat_i32(-S::SIGNED_OFFSET * sum), bytes, self.x)));
         let mut stored = [0; 4 * LANES];
         for (shift, mask) in [(4, 16), (3, 16), (1, 16), (0, 16), (-1, 16), (-3, 16), (4, 48), (2, 48), (-2, 48)] {
-            s.store_bytes(s.merge_bits(low, more, shift, mask), &mut stored);
+            s.store_bytes(s.merge_bits(low, more, shift, mask), mask, &mut stored);
             found.extend(stored.map(u32::from));
         }
         let mut halves = [0; 2 * LANES];
