@@ -1,5 +1,6 @@
 //! Activations of eight bits.
 
+use super::aligned::AlignedVec;
 use super::disjoint::{Disjoint, for_each_part};
 use super::pool::Pool;
 use super::simd::{Isa, Kernel, LANES, Simd, TO_INTEGER};
@@ -13,7 +14,7 @@ pub struct Activations {
     tokens: usize,
     groups: usize,
     /// `[tokens, groups, 32]`
-    numbers: Vec<[i8; GROUP]>,
+    numbers: AlignedVec<[i8; GROUP]>,
     /// `[tokens, groups]`, like all that follows.
     scales: Vec<f32>,
     /// Scale times the sum of the integers.
@@ -21,11 +22,12 @@ pub struct Activations {
     /// The sums of the first and the second sixteen integers.
     sums: Vec<[i32; 2]>,
     /// `[tokens / 16, groups]`, where it was asked for.
-    sixteen: Vec<SixteenScales>,
+    sixteen: AlignedVec<SixteenScales>,
 }
 
 /// Scales of a group for sixteen tokens.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(super) struct SixteenScales {
     pub(super) scales: [f32; LANES],
     pub(super) scaled_sums: [f32; LANES],
@@ -55,7 +57,7 @@ impl Activations {
         self.groups = columns / GROUP;
         self.tokens = x.len().checked_div(columns).unwrap_or(0);
         let all = self.groups * self.tokens;
-        self.numbers.resize(all, [0; GROUP]);
+        self.numbers.resize(all);
         self.scales.resize(all, 0.0);
         self.scaled_sums.resize(all, 0.0);
         self.sums.resize(all, [0; 2]);
@@ -85,7 +87,7 @@ impl Activations {
     /// Makes [`sixteen`](Self::sixteen) ready.
     pub(super) fn gather_sixteens(&mut self, pool: &Pool) {
         let groups = self.groups;
-        self.sixteen.resize(self.tokens / LANES * groups, SixteenScales::default());
+        self.sixteen.resize(self.tokens / LANES * groups);
         let (scales, scaled_sums) = (&self.scales, &self.scaled_sums);
         for_each_part(pool, &mut self.sixteen, groups, 1, |block, sixteen| {
             for (g, to) in sixteen.iter_mut().enumerate() {

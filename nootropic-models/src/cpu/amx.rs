@@ -17,7 +17,9 @@ use super::tile::GROUP;
 pub(super) struct Amx(());
 
 /// Sums of 16 tokens (outer) for 16 rows.
-pub(super) type Sums = [[i32; LANES]; LANES];
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
+pub(super) struct Sums(pub(super) [[i32; LANES]; LANES]);
 
 impl Amx {
     /// Asks the processor and the system, once.

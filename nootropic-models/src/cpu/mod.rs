@@ -7,6 +7,7 @@
 //! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
 
 mod activations;
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod attention;

@@ -3,6 +3,7 @@
 //! The integers are the same as with other instructions, and the floats are added in the same order, so the bits are the same.
 
 use super::activations::{Activations, SixteenScales};
+use super::aligned::AlignedVec;
 use super::amx::{Sums, Tiles};
 use super::simd::{LANES, Simd};
 use super::tile::{GROUP, Tile};
@@ -11,11 +12,11 @@ use super::tile::{GROUP, Tile};
 #[derive(Default)]
 pub(super) struct Unpacked {
     /// `[groups, 8, 64]`, as [`Tile`] has them.
-    weights: Vec<[u8; 4 * LANES]>,
+    weights: AlignedVec<[u8; 4 * LANES]>,
     /// `[groups]`, twice as many if each half of a group has its own.
-    scales: Vec<[f32; LANES]>,
+    scales: AlignedVec<[f32; LANES]>,
     /// `[groups]`
-    minima: Vec<[f32; LANES]>,
+    minima: AlignedVec<[f32; LANES]>,
 }
 
 impl Unpacked {
@@ -23,9 +24,9 @@ impl Unpacked {
     #[inline(always)]
     pub(super) fn fill<S: Simd, T: Tile>(&mut self, s: S, blocks: &[T]) {
         let groups = blocks.len() * T::GROUPS;
-        self.weights.resize(groups * 8, [0; 4 * LANES]);
-        self.scales.resize(groups * per_group::<T>(), [0.0; LANES]);
-        self.minima.resize(if T::MINIMUM { groups } else { 0 }, [0.0; LANES]);
+        self.weights.resize(groups * 8);
+        self.scales.resize(groups * per_group::<T>());
+        self.minima.resize(if T::MINIMUM { groups } else { 0 });
         let offset = if T::SIGNED { 128 } else { T::OFFSET as u8 };
         for at in 0..groups {
             let group = blocks[at / T::GROUPS].group(s, at % T::GROUPS);
@@ -53,7 +54,7 @@ impl Unpacked {
     ) -> [S::F; LANES] {
         let stride = x.columns();
         let (numbers, scales) = x.sixteen(block);
-        let weights = self.weights.as_flattened();
+        let (weights, own, minima) = (self.weights.as_flattened(), &*self.scales, &*self.minima);
         let mut outputs = [s.zero(); LANES];
         let groups = scales.len();
         // Two products at a time: both halves of a group, or two groups. The last of an odd number of groups is taken together
@@ -65,7 +66,7 @@ impl Unpacked {
             tiles.products(&numbers[first..], stride, &weights[first * LANES..], sums);
         };
         // The next products are on their way while the last ones are scaled.
-        let mut sums: [[Sums; 2]; 2] = [[[[0; LANES]; LANES]; 2]; 2];
+        let mut sums = [[Sums::default(); 2]; 2];
         products(0, &mut sums[0]);
         for (turn, at) in (0..groups).step_by(step).enumerate() {
             let [even, odd] = &mut sums;
@@ -74,34 +75,35 @@ impl Unpacked {
                 products(at + step, next);
             }
             if T::HALVES {
-                add_scaled(s, &mut outputs, &now[0], &self.scales[2 * at], &scales[at].scales);
-                add_scaled(s, &mut outputs, &now[1], &self.scales[2 * at + 1], &scales[at].scales);
+                add_scaled(s, &mut outputs, &now[0], &own[2 * at], &scales[at].scales);
+                add_scaled(s, &mut outputs, &now[1], &own[2 * at + 1], &scales[at].scales);
                 continue;
             }
             if start(at) == at {
-                self.add_group::<S, T>(s, &mut outputs, &now[0], &scales[at], at);
+                add_group::<S, T>(s, &mut outputs, &now[0], &scales[at], &own[at], minima.get(at));
             }
             let second = start(at) + 1;
-            self.add_group::<S, T>(s, &mut outputs, &now[1], &scales[second], second);
+            add_group::<S, T>(s, &mut outputs, &now[1], &scales[second], &own[second], minima.get(second));
         }
         outputs
     }
+}
 
-    #[inline(always)]
-    fn add_group<S: Simd, T: Tile>(
-        &self,
-        s: S,
-        outputs: &mut [S::F; LANES],
-        sums: &Sums,
-        x: &SixteenScales,
-        group: usize,
-    ) {
-        add_scaled(s, outputs, sums, &self.scales[group], &x.scales);
-        if T::MINIMUM {
-            let minimum = s.load(&self.minima[group]);
-            for (output, sum) in outputs.iter_mut().zip(&x.scaled_sums) {
-                *output = s.fma(minimum, s.splat(*sum), *output);
-            }
+/// Adds the sums of a group, times its scales, and its minimum.
+#[inline(always)]
+fn add_group<S: Simd, T: Tile>(
+    s: S,
+    outputs: &mut [S::F; LANES],
+    sums: &Sums,
+    x: &SixteenScales,
+    scale: &[f32; LANES],
+    minimum: Option<&[f32; LANES]>,
+) {
+    add_scaled(s, outputs, sums, scale, &x.scales);
+    if let (true, Some(minimum)) = (T::MINIMUM, minimum) {
+        let minimum = s.load(minimum);
+        for (output, sum) in outputs.iter_mut().zip(&x.scaled_sums) {
+            *output = s.fma(minimum, s.splat(*sum), *output);
         }
     }
 }
@@ -115,6 +117,6 @@ pub(super) const fn per_group<T: Tile>() -> usize {
 fn add_scaled<S: Simd>(s: S, outputs: &mut [S::F; LANES], sums: &Sums, scale: &[f32; LANES], x: &[f32; LANES]) {
     let scale = s.load(scale);
     for i in 0..LANES {
-        outputs[i] = s.fma(s.mul(s.to_f32(s.load_i32(&sums[i])), scale), s.splat(x[i]), outputs[i]);
+        outputs[i] = s.fma(s.mul(s.to_f32(s.load_i32(&sums.0[i])), scale), s.splat(x[i]), outputs[i]);
     }
 }
