@@ -7,6 +7,9 @@
 //! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
 
 mod activations;
+mod aligned;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 mod disjoint;
 mod float_tile;
@@ -23,6 +26,8 @@ mod rope;
 mod simd;
 mod softmax;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
 
 pub use activations::Activations;
 pub use attention::{Attention, Queries};
