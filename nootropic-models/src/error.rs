@@ -156,6 +156,14 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A model wrote a call that cannot be made: it is no call of a known tool, or not whole.
+    #[error("the model called a tool in a way that cannot be read: {problem}: {text}")]
+    MalformedCall {
+        /// The beginning of what it wrote.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What was to be written or converted is not of the right form.
     #[error("{what}: {problem}")]
     Invalid {
@@ -239,7 +247,7 @@ impl Error {
             Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
-            Self::Invalid { .. } => ErrorKind::InvalidInput,
+            Self::Invalid { .. } | Self::MalformedCall { .. } => ErrorKind::InvalidInput,
         }
     }
 
@@ -260,6 +268,7 @@ impl Error {
             Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
+            Self::MalformedCall { .. } => Some("ask again, or let a grammar hold the model to its tools"),
             Self::Io { .. } | Self::Invalid { .. } => None,
         }
     }
@@ -271,6 +280,7 @@ impl Error {
                 "cassette"
             }
             Self::Io { .. } => "file access",
+            Self::MalformedCall { .. } => "tool call",
             _ => "model file",
         }
     }
