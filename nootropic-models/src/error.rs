@@ -179,6 +179,14 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A model wrote a call that cannot be made: it is no call of a known tool, or not whole.
+    #[error("the model called a tool in a way that cannot be read: {problem}: {text}")]
+    MalformedCall {
+        /// The beginning of what it wrote.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What was to be written or converted is not of the right form.
     #[error("{what}: {problem}")]
     Invalid {
@@ -264,7 +272,7 @@ impl Error {
             Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
-            Self::Invalid { .. } | Self::Grammar { .. } => ErrorKind::InvalidInput,
+            Self::Invalid { .. } | Self::Grammar { .. } | Self::MalformedCall { .. } => ErrorKind::InvalidInput,
             Self::NoToken { .. } => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
         }
@@ -293,6 +301,7 @@ impl Error {
             }
             Self::Io { .. } | Self::Invalid { .. } | Self::Cancelled => None,
             Self::Grammar { .. } => Some("simplify the schema: leave out what the message names"),
+            Self::MalformedCall { .. } => Some("ask again, or let a grammar hold the model to its tools"),
         }
     }
 
@@ -305,6 +314,7 @@ impl Error {
             Self::Io { .. } => "file access",
             Self::NoToken { .. } | Self::Grammar { .. } => "generate",
             Self::NoModel { .. } => "looking for the model",
+            Self::MalformedCall { .. } => "tool call",
             _ => "model file",
         }
     }

@@ -41,4 +41,7 @@ pub use record::Recorder;
 pub use replay::Replay;
 pub use safetensors::{Safetensors, SafetensorsFile, SafetensorsInfo, SafetensorsType};
 pub use synthetic::{Precision, SyntheticArchitecture, SyntheticModel};
-pub use tokens::{DecodeStream, Special, TokenId, TokenKind, Tokenizer};
+pub use tokens::{
+    ChatTemplate, DecodeStream, Infill, RenderOptions, RenderedPrompt, Special, TokenId, TokenKind, Tokenizer,
+    ToolDialect, ToolParser,
+};

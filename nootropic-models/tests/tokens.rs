@@ -6,7 +6,7 @@
 mod common;
 
 use common::Random;
-use nootropic_models::{DecodeStream, Gguf, GgufBuilder, Special, TokenId, TokenKind, Tokenizer};
+use nootropic_models::{DecodeStream, Gguf, GgufBuilder, Infill, Special, TokenId, TokenKind, Tokenizer};
 use serde_json::Value;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokens");
@@ -182,6 +182,7 @@ fn vocabularies_of_gguf_files_give_the_tokens_of_llama_cpp() {
     let (text, expected) = (text(1_200_000, 1), json("expected.json"));
     let mut wrong = Vec::new();
     let cases = expected["gguf"].as_array().unwrap();
+    assert!(cases.len() > 20);
     for case in cases {
         let mut builder = gguf_of(case["file"].as_str().unwrap());
         for (key, value) in case["options"].as_object().unwrap() {
@@ -331,4 +332,48 @@ fn files_of_the_tokenizers_library_that_contradict_themselves_are_refused() {
     }
     let nested = format!("{{\"model\":{}", "[".repeat(100_000));
     assert!(refusal(&nested).contains("t.json"));
+}
+
+/// A vocabulary of letters and the given tokens, of the kind they should have had.
+fn with_tokens(names: &[&str]) -> Tokenizer {
+    let mut tokens: Vec<String> = ('!'..='~').chain(['Ġ', 'Ċ']).map(String::from).collect();
+    tokens.extend(names.iter().map(|name| (*name).to_owned()));
+    let mut builder = GgufBuilder::new();
+    builder.set("tokenizer.ggml.model", "gpt2").unwrap().set("tokenizer.ggml.tokens", tokens.as_slice()).unwrap();
+    builder.set("tokenizer.ggml.merges", &[] as &[&str]).unwrap();
+    tokenizer_of(builder).unwrap()
+}
+
+#[test]
+fn gaps_are_shown_as_each_family_expects() {
+    let shown = |names: &[&str]| {
+        let tokenizer = with_tokens(names);
+        let infill = Infill::of(&tokenizer)?;
+        let tokens = infill.encode(&tokenizer, "a<|fim_middle|>", "b").unwrap();
+        let control = tokens.iter().filter(|token| tokenizer.kind(**token) == TokenKind::Control).count();
+        assert_eq!(control, names.len(), "the texts are no control tokens");
+        Some(tokens.iter().map(|token| tokenizer.token_text(*token)).collect::<String>())
+    };
+    for names in [
+        ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
+        ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
+        ["<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"],
+        ["▁<PRE>", "▁<SUF>", "▁<MID>"],
+    ] {
+        let [prefix, suffix, middle] = names;
+        assert_eq!(shown(&names).unwrap(), format!("{prefix}a<|fim_middle|>{suffix}b{middle}"));
+    }
+    assert_eq!(shown(&["[PREFIX]", "[SUFFIX]"]).unwrap(), "[SUFFIX]b[PREFIX]a<|fim_middle|>");
+    assert_eq!(shown(&["<|im_end|>"]), None);
+    // Where every text begins with a space, what goes on after the gap does not.
+    let mut builder = gguf_of("sentence_piece.json");
+    for (key, id) in [("fim_pre", 3_u32), ("fim_suf", 4), ("fim_mid", 5)] {
+        builder.set(&format!("tokenizer.ggml.{key}_token_id"), id).unwrap();
+    }
+    let tokenizer = tokenizer_of(builder).unwrap();
+    let tokens = Infill::of(&tokenizer).unwrap().encode(&tokenizer, "x", "the").unwrap();
+    let after: Vec<TokenId> =
+        tokens.iter().copied().skip_while(|token| token.0 != 4).skip(1).take_while(|token| token.0 != 5).collect();
+    let bytes: Vec<u8> = after.iter().flat_map(|token| tokenizer.token_bytes(*token)).copied().collect();
+    assert_eq!(bytes, b"the");
 }

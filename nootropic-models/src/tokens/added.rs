@@ -37,7 +37,6 @@ pub(crate) enum Allowed<'a> {
     All,
     /// All but control tokens.
     NoControl,
-    #[expect(dead_code, reason = "chat templates will ask for it")]
     /// Control tokens only where none of these places, ascending, lies within.
     NoControlAcross(&'a [usize]),
 }

@@ -92,7 +92,9 @@ fn vocabulary(source: &Source<'_>, model: &str) -> Result<Vocabulary> {
         let kind = kind.ok_or_else(|| source.malformed(TYPES, format!("token {index} is of type {number}")))?;
         let text = tokens.text(index)?;
         let edited = if phantom { whole_word(text, kind) } else { text.into() };
-        if !vocabulary.push(&edited, kind) {
+        // A word that itself begins with the mark cannot be told from one that goes on.
+        let added = vocabulary.push(&edited, kind) || (phantom && vocabulary.push("", TokenKind::Unused));
+        if !added {
             return Err(source.malformed(TOKENS, format!("token {index} is there twice")));
         }
     }

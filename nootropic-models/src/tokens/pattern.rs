@@ -100,6 +100,12 @@ fn translated(pattern: &str) -> (String, bool) {
                 before = 'w';
                 continue;
             }
+            ('\\', Some('b')) if depth == 0 => {
+                chars.next();
+                out.push_str(&format!("(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"));
+                before = 'b';
+                continue;
+            }
             ('\\', Some(_)) => {
                 out.push(c);
                 out.extend(chars.next());

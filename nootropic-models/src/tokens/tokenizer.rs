@@ -183,7 +183,6 @@ impl Tokenizer {
         self.special.ends.binary_search(&token.0).is_ok()
     }
 
-    #[expect(dead_code, reason = "infill prompts will ask for it")]
     pub(crate) fn special(&self) -> &SpecialTokens {
         &self.special
     }
@@ -201,7 +200,6 @@ impl Tokenizer {
     }
 
     /// Every control token's text.
-    #[expect(dead_code, reason = "chat templates will ask for it")]
     pub(crate) fn control_texts(&self) -> impl Iterator<Item = &str> {
         let ids = 0..self.vocabulary.len() as u32;
         ids.filter(|id| self.vocabulary.kind(*id) == TokenKind::Control).map(|id| self.vocabulary.text(id))

@@ -1,0 +1,11 @@
+//! Conversations as a model was trained to see them: chat templates, and what text of users may not do in them.
+
+mod builtin;
+mod functions;
+mod json;
+mod prompt;
+mod template;
+mod values;
+
+pub use prompt::RenderedPrompt;
+pub use template::{ChatTemplate, RenderOptions};
