@@ -179,6 +179,54 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A model of an architecture that is not run here.
+    #[error("{file} is a model of architecture {found}; {known} are run")]
+    UnsupportedArchitecture {
+        /// The file, or what stands for it.
+        file: String,
+        /// Its architecture.
+        found: String,
+        /// Those that are run.
+        known: String,
+    },
+    /// A tensor of another size than the configuration of its model says.
+    #[error("{file}, tensor {tensor}: dimensions {found:?} where {expected:?} are needed")]
+    WrongShape {
+        /// The file, or what stands for it.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Its dimensions, the contiguous one first.
+        found: Vec<u64>,
+        /// The dimensions its model needs.
+        expected: Vec<u64>,
+    },
+    /// Tokens that do not fit into a session.
+    #[error("{got} tokens in a session of {max}")]
+    TooLong {
+        /// How many tokens there would be.
+        got: usize,
+        /// How many the session was made for.
+        max: usize,
+    },
+    /// A device is not there, or not fit to compute on.
+    #[error("no {device} device: {problem}")]
+    NoDevice {
+        /// The device.
+        device: &'static str,
+        /// Why not.
+        problem: String,
+    },
+    /// A device failed below us.
+    #[error("{op} on {device} failed: {problem}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What was being done.
+        op: &'static str,
+        /// What is known of the failure.
+        problem: String,
+    },
     /// A model wrote a call that cannot be made: it is no call of a known tool, or not whole.
     #[error("the model called a tool in a way that cannot be read: {problem}: {text}")]
     MalformedCall {
@@ -262,16 +310,22 @@ impl Error {
                 std::io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
                 _ => ErrorKind::Internal,
             },
-            Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
+            Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } | Self::WrongShape { .. } => {
+                ErrorKind::Corrupt
+            }
+            Self::NoDevice { .. } => ErrorKind::Unavailable,
+            Self::Device { .. } => ErrorKind::Internal,
             Self::Version { .. } | Self::FormatVersion { .. } => ErrorKind::UnsupportedVersion,
             Self::NotRecorded { .. }
             | Self::CutShort { .. }
             | Self::MissingKey { .. }
             | Self::MissingTensor { .. }
             | Self::NoModel { .. } => ErrorKind::NotFound,
-            Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
+            Self::OverLimit { .. } | Self::Memory { .. } | Self::TooLong { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
-            Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
+            Self::UnsupportedType { .. } | Self::WrongType { .. } | Self::UnsupportedArchitecture { .. } => {
+                ErrorKind::Unsupported
+            }
             Self::Invalid { .. } | Self::Grammar { .. } | Self::MalformedCall { .. } => ErrorKind::InvalidInput,
             Self::NoToken { .. } => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
@@ -292,7 +346,11 @@ impl Error {
             Self::Changed { .. } => Some("wait until the file is written, then open it again"),
             Self::FormatVersion { .. } => Some("convert the model anew with a current converter"),
             Self::UnsupportedType { .. } => Some("fetch the model as F16, Q8_0 or Q4_K_M instead"),
-            Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
+            Self::UnsupportedArchitecture { .. } => Some("choose a model of a family that is run"),
+            Self::TooLong { .. } => Some("shorten the prompt, or open the session with a longer context"),
+            Self::NoDevice { .. } => Some("choose the device cpu, or auto"),
+            Self::Device { .. } => Some("choose the device cpu, and report the failure with the name of the device"),
+            Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } | Self::WrongShape { .. } => {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
             Self::NoModel { .. } => Some("give a path, or a name that `nootropic models list` shows"),
@@ -312,6 +370,8 @@ impl Error {
                 "cassette"
             }
             Self::Io { .. } => "file access",
+            Self::TooLong { .. } => "session",
+            Self::NoDevice { .. } | Self::Device { .. } => "device",
             Self::NoToken { .. } | Self::Grammar { .. } => "generate",
             Self::NoModel { .. } => "looking for the model",
             Self::MalformedCall { .. } => "tool call",

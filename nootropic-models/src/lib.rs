@@ -8,9 +8,11 @@
 //! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
 //! without the model.
 
+mod arch;
 mod cassette;
 #[doc(hidden)]
 pub mod cpu; // not an interface yet: for the benches
+mod cpu_model;
 mod error;
 mod files;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
@@ -19,6 +21,7 @@ mod gguf;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
 mod grammar;
 mod library;
+mod logits;
 mod quant;
 mod random;
 mod record;
@@ -29,6 +32,7 @@ mod synthetic;
 mod tests;
 mod tokens;
 
+pub use arch::ModelFile;
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
 pub use gguf::{
@@ -36,6 +40,7 @@ pub use gguf::{
     TensorInfo, Value, ValueType, quantize_gguf,
 };
 pub use library::{FoundModel, ModelLibrary, ModelSource};
+pub use logits::Logits;
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;

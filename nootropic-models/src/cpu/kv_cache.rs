@@ -13,6 +13,8 @@ pub(super) const BLOCK: usize = 64;
 /// How keys and values are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KvPrecision {
+    /// As `f32`: as they are, to compare with.
+    F32,
     /// As `f16`.
     F16,
     /// Of eight bits with an `f32` scale for each 32: 9/16 of the memory.
@@ -60,6 +62,7 @@ pub(super) struct HeadBlock<'a> {
 impl HeadLayout {
     fn number_bytes(self) -> usize {
         match self.precision {
+            KvPrecision::F32 => 4,
             KvPrecision::F16 => 2,
             KvPrecision::Q8 => 1,
         }
@@ -72,7 +75,7 @@ impl HeadLayout {
 
     fn scales(self) -> usize {
         match self.precision {
-            KvPrecision::F16 => 0,
+            KvPrecision::F32 | KvPrecision::F16 => 0,
             KvPrecision::Q8 => self.dims / GROUP * BLOCK * 4,
         }
     }
@@ -164,7 +167,7 @@ impl KvCache {
 
     pub(super) fn layout(&self) -> HeadLayout {
         let multiple = match self.precision {
-            KvPrecision::F16 => LANES,
+            KvPrecision::F32 | KvPrecision::F16 => LANES,
             KvPrecision::Q8 => GROUP,
         };
         HeadLayout { precision: self.precision, dims: self.head_dim.next_multiple_of(multiple) }
@@ -201,6 +204,7 @@ impl Kernel for Put<'_> {
             let (values, rest) = rest.split_at_mut(layout.numbers());
             let (key_scales, value_scales) = rest.split_at_mut(layout.scales());
             match layout.precision {
+                KvPrecision::F32 => put_f32(layout.dims, at, (key, value), keys, values),
                 KvPrecision::F16 => put_f16(s, layout.dims, at, (key, value), keys, values),
                 KvPrecision::Q8 => {
                     put_keys_q8(s, at, key, keys, key_scales);
@@ -209,6 +213,14 @@ impl Kernel for Put<'_> {
             }
         }
     }
+}
+
+fn put_f32(dims: usize, at: usize, (key, value): (&[f32], &[f32]), keys: &mut [u8], values: &mut [u8]) {
+    for (column, key) in keys.chunks_exact_mut(4 * BLOCK).zip(key) {
+        column[4 * at..4 * at + 4].copy_from_slice(&key.to_ne_bytes());
+    }
+    let row = &mut values[at * dims * 4..][..dims * 4];
+    row.as_chunks_mut().0.iter_mut().zip(value).for_each(|(to, value)| *to = value.to_ne_bytes());
 }
 
 #[inline(always)]
@@ -274,6 +286,7 @@ impl HeadBlock<'_> {
     #[inline(always)]
     pub(super) fn unpack_keys<S: Simd>(&self, s: S, layout: HeadLayout, to: &mut [[f32; LANES]]) {
         match layout.precision {
+            KvPrecision::F32 => unpack_f32(self.keys, to),
             KvPrecision::F16 => unpack_f16(s, self.keys, to),
             KvPrecision::Q8 => {
                 let groups = to.chunks_exact_mut(GROUP * BLOCK / LANES);
@@ -299,6 +312,7 @@ impl HeadBlock<'_> {
     #[inline(always)]
     pub(super) fn unpack_values<S: Simd>(&self, s: S, layout: HeadLayout, to: &mut [[f32; LANES]]) {
         match layout.precision {
+            KvPrecision::F32 => unpack_f32(self.values, to),
             KvPrecision::F16 => unpack_f16(s, self.values, to),
             KvPrecision::Q8 => {
                 let scales = self.value_scales.as_chunks().0;
@@ -309,6 +323,11 @@ impl HeadBlock<'_> {
             }
         }
     }
+}
+
+fn unpack_f32(from: &[u8], to: &mut [[f32; LANES]]) {
+    let numbers = from.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes));
+    to.as_flattened_mut().iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
 }
 
 #[inline(always)]

@@ -99,7 +99,7 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
 fn attention_is_what_the_formula_says() {
     let pool = Pool::new(2).unwrap();
     for shape in SHAPES {
-        for (precision, tolerance) in [(KvPrecision::F16, 2e-3), (KvPrecision::Q8, 4e-2)] {
+        for (precision, tolerance) in [(KvPrecision::F32, 1e-5), (KvPrecision::F16, 2e-3), (KvPrecision::Q8, 4e-2)] {
             let case = case(shape, precision);
             for attention in attention(shape) {
                 let all = [Queries { cache: &case.cache, first: 0, tokens: shape.len }];
@@ -117,7 +117,7 @@ fn attention_is_what_the_formula_says() {
 fn any_cut_any_company_and_any_instruction_set_give_the_same_bits() {
     let pools = [Pool::new(1).unwrap(), Pool::new(3).unwrap()];
     for shape in SHAPES {
-        for precision in [KvPrecision::F16, KvPrecision::Q8] {
+        for precision in [KvPrecision::F32, KvPrecision::F16, KvPrecision::Q8] {
             let case = case(shape, precision);
             let row = shape.heads * shape.head_dim;
             for attention in attention(shape) {

@@ -1,0 +1,151 @@
+//! The whole decoder.
+
+use std::sync::Arc;
+
+use super::block::{BlockScratch, CpuBlock, Turn};
+use super::layers::{Machine, soft_cap};
+use super::pack::{PackedLinear, Packer};
+use crate::arch::{Decoder, NormWeights, Table, Weights};
+use crate::cpu::{Activations, KvCache, KvPrecision, PackedMatrix, Pool};
+use crate::{Logits, Result, TensorType};
+
+/// A decoder with its weights packed for the CPU.
+#[derive(Debug)]
+pub(crate) struct CpuModel {
+    decoder: Decoder,
+    pool: Arc<Pool>,
+    embedding: Arc<PackedMatrix>,
+    blocks: Vec<CpuBlock>,
+    norm: NormWeights,
+    output: PackedLinear,
+    converted: Vec<(TensorType, TensorType)>,
+    unknown: Vec<String>,
+}
+
+/// Consecutive tokens of a text.
+#[derive(Debug)]
+pub(crate) struct Piece<'a> {
+    /// Each below the vocabulary.
+    pub(crate) tokens: &'a [u32],
+    /// The keys and values of the text before them, a cache a block; those of these tokens are added.
+    pub(crate) caches: &'a mut [KvCache],
+    /// Most positions that the text may come to have.
+    pub(crate) context: usize,
+    /// Which logits are wanted.
+    pub(crate) logits: Logits,
+}
+
+/// Room for what is between the operations, to be used again by the next pass.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    x: Vec<f32>,
+    wanted: Vec<f32>,
+    normed: Vec<f32>,
+    block: BlockScratch,
+    activations: Activations,
+}
+
+impl CpuModel {
+    /// Packs the weights.
+    ///
+    /// # Errors
+    /// As [`PackedMatrix::new`].
+    pub(crate) fn new(decoder: Decoder, weights: Weights<'_>, pool: Arc<Pool>) -> Result<Self> {
+        let mut packer = Packer::default();
+        let Weights { embedding, blocks, norm, output, unknown } = weights;
+        let embedding = packer.matrix(&embedding)?;
+        let output = if decoder.tied { Arc::clone(&embedding) } else { packer.matrix(&output)? };
+        let blocks = blocks.into_iter().map(|block| CpuBlock::new(block, &mut packer)).collect::<Result<_>>()?;
+        let output = PackedLinear { weight: output, bias: None };
+        Ok(Self { decoder, pool, embedding, blocks, norm, output, converted: packer.converted, unknown })
+    }
+
+    /// What is computed.
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Tensors of the file that are no part of the model.
+    pub(crate) fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// Types of the file that are not computed with, each with the type that stands for it.
+    pub(crate) fn converted(&self) -> &[(TensorType, TensorType)] {
+        &self.converted
+    }
+
+    /// Empty caches for a text.
+    ///
+    /// # Errors
+    /// None for a decoder that was checked.
+    pub(crate) fn caches(&self, precision: KvPrecision) -> Result<Vec<KvCache>> {
+        let cache = |block: &crate::arch::Block| {
+            KvCache::new(precision, block.attention.kv_heads, block.attention.head_columns)
+        };
+        self.decoder.blocks.iter().map(cache).collect()
+    }
+
+    /// Runs all pieces. Returns the logits that were asked for, piece after piece, token after token.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for pieces whose caches are not this model's.
+    pub(crate) fn pass(&self, pieces: &mut [Piece<'_>], scratch: &mut Scratch) -> Result<Vec<f32>> {
+        let Scratch { x, wanted, normed, block, activations } = scratch;
+        let turns: Vec<Turn<'_>> = self.decoder.ropes.iter().map(|rope| turn(rope, pieces)).collect();
+        self.embed(pieces, x)?;
+        let mut machine = Machine { pool: &self.pool, activations };
+        for (layer, (weights, shape)) in self.blocks.iter().zip(&self.decoder.blocks).enumerate() {
+            weights.forward(&mut machine, self.decoder.norm, shape, layer, &turns, pieces, block, x)?;
+        }
+        self.gather(pieces, x, wanted);
+        let mut logits = Vec::new();
+        if !wanted.is_empty() {
+            machine.norm(self.decoder.norm, &self.norm, wanted, normed)?;
+            machine.linear(normed, &mut [(&self.output, &mut logits)])?;
+            soft_cap(&mut logits, self.decoder.soft_cap);
+        }
+        Ok(logits)
+    }
+
+    fn embed(&self, pieces: &[Piece<'_>], x: &mut Vec<f32>) -> Result<()> {
+        let columns = self.decoder.columns;
+        x.resize(pieces.iter().map(|piece| piece.tokens.len()).sum::<usize>() * columns, 0.0);
+        let tokens = pieces.iter().flat_map(|piece| piece.tokens);
+        for (token, row) in tokens.zip(x.chunks_exact_mut(columns)) {
+            self.embedding.row(*token as usize, row)?;
+            if self.decoder.embedding_scale != 1.0 {
+                row.iter_mut().for_each(|number| *number *= self.decoder.embedding_scale);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the rows out of the residual stream that logits are wanted of.
+    fn gather(&self, pieces: &[Piece<'_>], x: &[f32], wanted: &mut Vec<f32>) {
+        wanted.clear();
+        let mut rows = x.chunks_exact(self.decoder.columns);
+        for piece in pieces {
+            let last = piece.tokens.len().wrapping_sub(1);
+            for (token, row) in rows.by_ref().take(piece.tokens.len()).enumerate() {
+                match piece.logits {
+                    Logits::All => wanted.extend_from_slice(row),
+                    Logits::Last if token == last => wanted.extend_from_slice(row),
+                    Logits::Last | Logits::None => {}
+                }
+            }
+        }
+    }
+}
+
+/// The angles of a rope at all positions of a pass.
+fn turn<'a>(rope: &'a crate::arch::Rope, pieces: &[Piece<'_>]) -> Turn<'a> {
+    let mut table = Table { cos: Vec::new(), sin: Vec::new() };
+    for piece in pieces {
+        let first = piece.caches.first().map_or(0, KvCache::len);
+        let Table { cos, sin } = rope.table(first, piece.tokens.len(), piece.context);
+        table.cos.extend(cos);
+        table.sin.extend(sin);
+    }
+    Turn { rope, table }
+}
