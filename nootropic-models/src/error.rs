@@ -156,6 +156,54 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A model of an architecture that is not run here.
+    #[error("{file} is a model of architecture {found}; {known} are run")]
+    UnsupportedArchitecture {
+        /// The file, or what stands for it.
+        file: String,
+        /// Its architecture.
+        found: String,
+        /// Those that are run.
+        known: String,
+    },
+    /// A tensor of another size than the configuration of its model says.
+    #[error("{file}, tensor {tensor}: dimensions {found:?} where {expected:?} are needed")]
+    WrongShape {
+        /// The file, or what stands for it.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Its dimensions, the contiguous one first.
+        found: Vec<u64>,
+        /// The dimensions its model needs.
+        expected: Vec<u64>,
+    },
+    /// Tokens that do not fit into a session.
+    #[error("{got} tokens in a session of {max}")]
+    TooLong {
+        /// How many tokens there would be.
+        got: usize,
+        /// How many the session was made for.
+        max: usize,
+    },
+    /// A device is not there, or not fit to compute on.
+    #[error("no {device} device: {problem}")]
+    NoDevice {
+        /// The device.
+        device: &'static str,
+        /// Why not.
+        problem: String,
+    },
+    /// A device failed below us.
+    #[error("{op} on {device} failed: {problem}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What was being done.
+        op: &'static str,
+        /// What is known of the failure.
+        problem: String,
+    },
     /// What was to be written or converted is not of the right form.
     #[error("{what}: {problem}")]
     Invalid {
@@ -231,14 +279,20 @@ impl Error {
                 std::io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
                 _ => ErrorKind::Internal,
             },
-            Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
+            Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } | Self::WrongShape { .. } => {
+                ErrorKind::Corrupt
+            }
+            Self::NoDevice { .. } => ErrorKind::Unavailable,
+            Self::Device { .. } => ErrorKind::Internal,
             Self::Version { .. } | Self::FormatVersion { .. } => ErrorKind::UnsupportedVersion,
             Self::NotRecorded { .. } | Self::CutShort { .. } | Self::MissingKey { .. } | Self::MissingTensor { .. } => {
                 ErrorKind::NotFound
             }
-            Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
+            Self::OverLimit { .. } | Self::Memory { .. } | Self::TooLong { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
-            Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
+            Self::UnsupportedType { .. } | Self::WrongType { .. } | Self::UnsupportedArchitecture { .. } => {
+                ErrorKind::Unsupported
+            }
             Self::Invalid { .. } => ErrorKind::InvalidInput,
         }
     }
@@ -257,7 +311,11 @@ impl Error {
             Self::Changed { .. } => Some("wait until the file is written, then open it again"),
             Self::FormatVersion { .. } => Some("convert the model anew with a current converter"),
             Self::UnsupportedType { .. } => Some("fetch the model as F16, Q8_0 or Q4_K_M instead"),
-            Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
+            Self::UnsupportedArchitecture { .. } => Some("choose a model of a family that is run"),
+            Self::TooLong { .. } => Some("shorten the prompt, or open the session with a longer context"),
+            Self::NoDevice { .. } => Some("choose the device cpu, or auto"),
+            Self::Device { .. } => Some("choose the device cpu, and report the failure with the name of the device"),
+            Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } | Self::WrongShape { .. } => {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
             Self::Io { .. } | Self::Invalid { .. } => None,
@@ -271,6 +329,8 @@ impl Error {
                 "cassette"
             }
             Self::Io { .. } => "file access",
+            Self::TooLong { .. } => "session",
+            Self::NoDevice { .. } | Self::Device { .. } => "device",
             _ => "model file",
         }
     }

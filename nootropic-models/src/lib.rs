@@ -6,9 +6,12 @@
 //! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
 //! without the model.
 
+mod arch;
 mod cassette;
+mod device;
 mod error;
 mod files;
+mod forward;
 mod gguf;
 mod quant;
 mod record;
@@ -18,8 +21,11 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 
+pub use arch::ModelFile;
+pub use device::{Device, OpenDevice};
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
+pub use forward::{Logits, Session, Transformer};
 pub use gguf::{
     Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, QuantizeProgress, Strings,
     TensorInfo, Value, ValueType, quantize_gguf,

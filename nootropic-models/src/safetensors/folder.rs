@@ -90,6 +90,11 @@ impl Safetensors {
         self.tensors.get(found).map(|(_, file)| *file)
     }
 
+    /// Whether there is a tensor of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.file_of(name).is_some()
+    }
+
     /// The tensor of that name, with its data; see [`SafetensorsFile::tensor`].
     ///
     /// # Errors
