@@ -12,6 +12,8 @@ FUZZ ?= 1000000
 KILLS ?= 500
 # Tests that mount filesystems fail where nothing can be mounted; set to nothing, they only say that they are not run.
 REQUIRE_MOUNTS ?= 1
+# So do tests that compute on a graphics processor where there is no adapter; one imitated in software will do.
+REQUIRE_WGPU ?= 1
 
 .PHONY: test setup lint features unit kills fuzz doc package soak bench fmt
 
@@ -32,7 +34,7 @@ features:
 		$(CARGO) check --locked -p nootropic-context --no-default-features --features $$feature || exit 1; done
 
 unit:
-	NOOTROPIC_REQUIRE_MOUNTS=$(REQUIRE_MOUNTS) NOOTROPIC_SCALE=$(SCALE) \
+	NOOTROPIC_REQUIRE_MOUNTS=$(REQUIRE_MOUNTS) NOOTROPIC_REQUIRE_WGPU=$(REQUIRE_WGPU) NOOTROPIC_SCALE=$(SCALE) \
 		$(CARGO) test --locked --workspace --all-features --no-fail-fast
 
 kills:

@@ -13,15 +13,16 @@ mod cassette;
 #[doc(hidden)]
 pub mod cpu; // not an interface yet: for the benches
 mod cpu_model;
+mod device;
 mod error;
 mod files;
+mod forward;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
 mod generate;
 mod gguf;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
 mod grammar;
 mod library;
-mod logits;
 mod quant;
 mod random;
 mod record;
@@ -33,14 +34,15 @@ mod tests;
 mod tokens;
 
 pub use arch::ModelFile;
+pub use device::{Device, OpenDevice};
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
+pub use forward::{Logits, Session, Transformer};
 pub use gguf::{
     Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, QuantizeProgress, Strings,
     TensorInfo, Value, ValueType, quantize_gguf,
 };
 pub use library::{FoundModel, ModelLibrary, ModelSource};
-pub use logits::Logits;
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;

@@ -1,0 +1,19 @@
+//! The forward pass of a decoder: Burn modules, on any device Burn runs on, and what is common to them and the CPU's own
+//! operations ([`cpu_model`](crate::cpu_model)).
+//!
+//! Burn modules compute everything in f32. Weights are shared between sessions; each session owns its keys and values.
+
+mod attention;
+mod block;
+mod cache;
+mod guard;
+mod layers;
+mod mlp;
+mod model;
+mod session;
+#[cfg(test)]
+mod tests;
+mod transformer;
+
+pub use session::{Logits, Session};
+pub use transformer::Transformer;
