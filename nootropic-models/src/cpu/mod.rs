@@ -18,6 +18,7 @@ mod gate;
 mod kv_cache;
 mod math;
 mod matrix;
+mod memory;
 mod multiply;
 mod norm;
 mod pack;
