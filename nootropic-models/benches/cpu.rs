@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p nootropic-models --bench cpu`
 //!
-//! Two threads or as many as the machine has; matrices of Qwen2.5-0.5B, and enough of them that none stays in a cache.
+//! With as many threads as the machine has processors, and matrices of Qwen2.5-0.5B, enough of them that none stays in a cache.
+//! What `multiply_one_token` reaches of `read_memory` is what counts for generation. Both need an idle machine.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 
 use std::sync::LazyLock;
@@ -11,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use nootropic_models::TensorType;
-use nootropic_models::cpu::{Activations, PackedMatrix, Pool, Product, multiply};
+use nootropic_models::cpu::{
+    Activations, Attention, KvCache, KvPrecision, PackedMatrix, Pool, Product, Queries, multiply,
+};
 
 fn main() {
     divan::main();
@@ -32,7 +35,7 @@ fn columns(kind: TensorType, columns: usize) -> usize {
     columns.next_multiple_of(kind.block_len())
 }
 
-/// Bytes that look like blocks with sane scales: quantizing random numbers would take most of the time.
+/// The same row again and again: quantizing random numbers would take most of the time.
 fn matrix(kind: TensorType, rows: usize, columns: usize) -> PackedMatrix {
     let row: Vec<f32> = (0..columns).map(|i| ((i * 7919) % 1000) as f32 / 1000.0 - 0.5).collect();
     let mut bytes = vec![0; kind.row_bytes(columns as u64).unwrap() as usize];
@@ -94,5 +97,24 @@ fn multiply_prompt(bencher: Bencher<'_, '_>, kind: TensorType) {
     bencher.counter(ItemsCount::new(2 * 512 * INNER * columns)).bench_local(|| {
         multiply(&POOL, &mut buffer, &x, &mut [Product { matrix: &matrix, out: &mut out }]).unwrap();
         black_box(&out);
+    });
+}
+
+/// Heads of Qwen2.5-0.5B: queries, keys and values, dimensions.
+const HEADS: (usize, usize, usize) = (14, 2, 64);
+
+/// A layer's attention of the last `tokens` of 512 or 4096 positions, in multiplications and additions.
+#[divan::bench(args = [(512, 512), (512, 4096), (1, 512), (1, 4096)])]
+fn attend(bencher: Bencher<'_, '_>, (tokens, len): (usize, usize)) {
+    let (heads, kv_heads, head_dim) = HEADS;
+    let mut cache = KvCache::new(KvPrecision::F16, kv_heads, head_dim).unwrap();
+    let keys = numbers(len * kv_heads * head_dim);
+    cache.append(&keys, &keys).unwrap();
+    let attention = Attention { heads, scale: 0.125, causal: true, window: None, soft_cap: None };
+    let (q, mut out) = (numbers(tokens * heads * head_dim), vec![0.0; tokens * heads * head_dim]);
+    let pairs: usize = (len - tokens..len).map(|position| position + 1).sum();
+    bencher.counter(ItemsCount::new(4 * pairs * heads * head_dim)).bench_local(|| {
+        let queries = [Queries { cache: &cache, first: len - tokens, tokens }];
+        attention.run(&POOL, &queries, &q, &mut out).unwrap();
     });
 }

@@ -148,7 +148,7 @@ pub enum Error {
         what: String,
         /// The type, by name where it has one.
         found: String,
-        /// What was to be done: `read`, `dequantized` or `quantized to`.
+        /// What was to be done: `read`, `dequantized`, `quantized to` or `multiplied`.
         op: &'static str,
     },
     /// A metadata key that is needed and not there.

@@ -85,6 +85,7 @@ impl Activations {
     }
 
     /// Makes [`sixteen`](Self::sixteen) ready.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AMX only"))]
     pub(super) fn gather_sixteens(&mut self, pool: &Pool) {
         let groups = self.groups;
         self.sixteen.resize(self.tokens / LANES * groups);
@@ -100,6 +101,7 @@ impl Activations {
     }
 
     /// The numbers from token `16 · block` on, and the scales of the sixteen from there.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AMX only"))]
     #[inline(always)]
     pub(super) fn sixteen(&self, block: usize) -> (&[i8], &[SixteenScales]) {
         let numbers = self.numbers[block * LANES * self.groups..].as_flattened();

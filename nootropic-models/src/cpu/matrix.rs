@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use memmap2::MmapMut;
 use rayon::prelude::*;
 
 use super::float_tile::{Column, pack_columns};
 use super::format::{ByFormat, Format};
+use super::memory::Memory;
 use super::pack::{Pack, pack_tile};
 use super::simd::{Isa, Kernel, LANES, Simd};
 use super::tile::{GROUP, Group};
@@ -19,7 +19,7 @@ pub struct PackedMatrix {
     format: Format,
     rows: usize,
     columns: usize,
-    data: MmapMut,
+    data: Memory,
 }
 
 impl PackedMatrix {
@@ -41,9 +41,7 @@ impl PackedMatrix {
         let tile_bytes = format.visit(TileBytes { columns });
         let size = tile_bytes.saturating_mul(rows.div_ceil(LANES));
         let memory = |source| Error::Io { op: "allocate", name: format!("{size} bytes for weights"), source };
-        let mut data = MmapMut::map_anon(size).map_err(memory)?;
-        #[cfg(target_os = "linux")]
-        let _ = data.advise(memmap2::Advice::HugePage); // faster to read; an old kernel may not know it
+        let mut data = Memory::zeroed(size).map_err(memory)?;
         data.par_chunks_mut(tile_bytes).zip(bytes.par_chunks(row_bytes * LANES)).for_each(|(tile, rows)| {
             format.visit(PackTile { tile, rows });
         });

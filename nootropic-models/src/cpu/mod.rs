@@ -1,7 +1,7 @@
 //! Operations of language models on the CPU.
 //!
 //! Weights stay in the block formats of their files, repacked at load ([`PackedMatrix`]), and are multiplied with activations of
-//! eight bits ([`Activations`]) by the instruction set the machine has (`simd`).
+//! eight bits ([`Activations`]) by the instructions the machine has (module `simd`).
 //!
 //! **Invariant.** A result has the same bits on every instruction set, with any number of threads, and for a token whatever
 //! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
@@ -18,6 +18,7 @@ mod gate;
 mod kv_cache;
 mod math;
 mod matrix;
+mod memory;
 mod multiply;
 mod norm;
 mod pack;

@@ -250,8 +250,6 @@ impl<T: Tile> Kernel for Tiled<'_, T> {
 /// The sixteen outputs of a tile for each of `N` tokens.
 #[inline(always)]
 fn quantized_block<S: Simd, T: Tile, const N: usize>(s: S, blocks: &[T], x: &Activations, token: usize) -> [S::F; N] {
-    /// How far ahead weights are fetched: what a core reads in the time memory takes.
-    const AHEAD: usize = 4096;
     let mut rows = [x.row(token); N];
     for (i, row) in rows.iter_mut().enumerate().skip(1) {
         *row = x.row(token + i);
@@ -259,12 +257,13 @@ fn quantized_block<S: Simd, T: Tile, const N: usize>(s: S, blocks: &[T], x: &Act
     let mut sums = [s.zero(); N];
     let mut at = 0;
     for block in blocks {
-        if N == 1 {
-            for line in bytemuck::bytes_of(block).chunks(64) {
-                s.prefetch(line, AHEAD);
-            }
-        }
         for g in 0..T::GROUPS {
+            if N == 1 {
+                let part = size_of::<T>() / T::GROUPS;
+                for line in bytemuck::bytes_of(block)[g * part..(g + 1) * part].chunks(64) {
+                    s.prefetch(line);
+                }
+            }
             let group = block.group(s, g);
             let [a, b, c, d, e, f, g, h] = group.weights;
             if T::HALVES {
@@ -386,12 +385,13 @@ impl<C: Column> Kernel for Plain<'_, C> {
 /// slower than memory.
 #[inline(always)]
 fn plain_block<S: Simd, C: Column, const N: usize>(s: S, weights: &[C], rows: [&[f32]; N]) -> [S::F; N] {
-    const AHEAD: usize = 4096;
     let mut sums = [[s.zero(); 2]; N];
     let (pairs, last) = weights.as_chunks::<2>();
     for (i, pair) in pairs.iter().enumerate() {
         if N == 1 {
-            s.prefetch(bytemuck::bytes_of(pair), AHEAD);
+            for line in bytemuck::bytes_of(pair).chunks(64) {
+                s.prefetch(line);
+            }
         }
         let [even, odd] = [pair[0].load(s), pair[1].load(s)];
         for (row, sums) in rows.iter().zip(&mut sums) {

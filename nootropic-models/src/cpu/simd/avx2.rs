@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{FAR, LANES, NEAR, Simd};
 
 /// Proof that the machine has AVX2, FMA and F16C.
 #[derive(Debug, Clone, Copy)]
@@ -252,8 +252,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, from: &[u8], ahead: usize) {
-        intrinsic!(_mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()))
+    fn prefetch(self, from: &[u8]) {
+        let from = from.as_ptr();
+        intrinsic!({
+            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(NEAR).cast());
+            _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(FAR).cast());
+        })
     }
 
     #[inline(always)]

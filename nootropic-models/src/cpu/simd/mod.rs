@@ -24,6 +24,13 @@ pub(in crate::cpu) const LANES: usize = 16;
 /// fraction.
 pub(in crate::cpu) const TO_INTEGER: f32 = 12_582_912.0; // 1.5 · 2²³
 
+/// How far ahead, in bytes, the first cache is filled: in time for what is in the second.
+const NEAR: usize = 512;
+
+/// How far ahead the second cache is filled: what a core reads in the time memory takes. The processor looks ahead by itself, but
+/// not as far.
+const FAR: usize = 4096;
+
 /// An instruction set. A value of such a type is proof that this machine has it, which makes every method safe to call.
 pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     /// Sixteen `f32`.
@@ -69,6 +76,7 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     fn power_of_two(self, shifted: Self::F) -> Self::F;
 
     fn splat_i32(self, x: i32) -> Self::I;
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AMX only"))]
     fn load_i32(self, from: &[i32; LANES]) -> Self::I;
     fn to_f32(self, x: Self::I) -> Self::F;
 
@@ -88,8 +96,8 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     /// See [`SIGNED_OFFSET`](Self::SIGNED_OFFSET).
     fn dot_signed(self, sums: Self::I, bytes: Self::B, x: [i8; 4]) -> Self::I;
 
-    /// Asks for what lies `ahead` bytes behind `from`, wherever that is.
-    fn prefetch(self, from: &[u8], ahead: usize);
+    /// Asks for what lies behind `from` and will be read soon: the near part from the second cache, the far part from memory.
+    fn prefetch(self, from: &[u8]);
 
     #[inline(always)]
     fn zero(self) -> Self::F {

@@ -3,7 +3,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{LANES, Simd};
+use super::{FAR, LANES, NEAR, Simd};
 
 /// Proof that the machine has NEON and the dot-product instructions.
 #[derive(Debug, Clone, Copy)]
@@ -287,11 +287,16 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn prefetch(self, from: &[u8], ahead: usize) {
-        let address = from.as_ptr().wrapping_add(ahead);
+    fn prefetch(self, from: &[u8]) {
+        let (near, far) = (from.as_ptr().wrapping_add(NEAR), from.as_ptr().wrapping_add(FAR));
         // SAFETY: a prefetch reads nothing that is seen, from any address.
         unsafe {
-            std::arch::asm!("prfm pldl1keep, [{0}]", in(reg) address, options(nostack, readonly, preserves_flags))
+            std::arch::asm!(
+                "prfm pldl1keep, [{near}]",
+                "prfm pldl2keep, [{far}]",
+                near = in(reg) near, far = in(reg) far,
+                options(nostack, readonly, preserves_flags),
+            );
         }
     }
 }

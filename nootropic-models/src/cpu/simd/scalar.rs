@@ -174,5 +174,5 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn prefetch(self, _from: &[u8], _ahead: usize) {}
+    fn prefetch(self, _from: &[u8]) {}
 }
