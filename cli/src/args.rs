@@ -49,11 +49,17 @@ const ORDER: &[&str] = &[
     "backup",
     "restore",
     "compact",
+    "models.list",
+    "models.info",
+    "models.quantize",
     "config.show",
     "list-capabilities",
     "guide",
     "completions",
 ];
+
+/// What commands of two words have in common.
+const GROUPS: &[(&str, &str)] = &[("models", "List model files, look into them, and make smaller ones")];
 
 fn others(registry: &Registry) -> impl Iterator<Item = &str> {
     registry.of_kind(CapabilityKind::Command).map(|capability| capability.name.as_str()).filter(|n| !ORDER.contains(n))
@@ -67,10 +73,9 @@ fn add(root: Command, capability: &Capability) -> Result<Command, Error> {
     if root.find_subcommand(group).is_some() {
         return Ok(root.mut_subcommand(group, |command| command.subcommand(inner)));
     }
-    let group = Command::new(group.to_owned())
-        .about(capability.summary.clone())
-        .subcommand_required(true)
-        .arg_required_else_help(true);
+    let about = GROUPS.iter().find(|(name, _)| *name == group).map_or(capability.summary.as_str(), |(_, about)| *about);
+    let group =
+        Command::new(group.to_owned()).about(about.to_owned()).subcommand_required(true).arg_required_else_help(true);
     Ok(root.subcommand(group.subcommand(inner)))
 }
 

@@ -1,8 +1,8 @@
 //! Each command with the way people read its result.
 
 use nootropic::{
-    Backup, Call, Command, Compact, ConfigShow, Doctor, Index, Map, Pack, Restore, Search, Session, Status, Symbols,
-    Verify, Watch,
+    Backup, Call, Command, Compact, ConfigShow, Doctor, Index, Map, ModelsInfo, ModelsList, ModelsQuantize, Pack,
+    Restore, Search, Session, Status, Symbols, Verify, Watch,
 };
 use serde_json::Value;
 
@@ -46,6 +46,9 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
             context.print(&report, render::doctor)?;
             Ok(if report.ok { 0 } else { FOUND_FAULT })
         }
+        ModelsList::NAME => context.show::<ModelsList>(input, render::models),
+        ModelsInfo::NAME => context.show::<ModelsInfo>(input, render::model),
+        ModelsQuantize::NAME => context.show::<ModelsQuantize>(input, render::quantized),
         ConfigShow::NAME => context.show::<ConfigShow>(input, render::config),
         ListCapabilities::NAME => context.show::<ListCapabilities>(input, render::capabilities),
         Guide::NAME => context.show::<Guide>(input, |guide, _| guide.text.clone()),

@@ -1,6 +1,6 @@
 //! Ctrl-C: once to stop cleanly, twice to stop at once.
 
-use nootropic::{Backup, CancelToken, Command, ErrorKind, Index, Map, Pack, Search, Symbols, Watch};
+use nootropic::{Backup, CancelToken, Command, ErrorKind, Index, Map, ModelsQuantize, Pack, Search, Symbols, Watch};
 
 use crate::color::Palette;
 use crate::exit::{Failure, code};
@@ -8,7 +8,8 @@ use crate::output::Format;
 
 /// Commands that look at their call, and end it in order once it is cancelled. The others are ended where they are: they
 /// only read, or what they write takes its place in one step.
-const STOPPING: &[&str] = &[Index::NAME, Watch::NAME, Search::NAME, Map::NAME, Pack::NAME, Symbols::NAME, Backup::NAME];
+const STOPPING: &[&str] =
+    &[Index::NAME, Watch::NAME, Search::NAME, Map::NAME, Pack::NAME, Symbols::NAME, Backup::NAME, ModelsQuantize::NAME];
 
 /// Cancels `token` at the first interrupt or termination if `command` looks at it, and else ends the process; ends it at
 /// the second in any case.

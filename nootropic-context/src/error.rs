@@ -170,6 +170,12 @@ pub enum Error {
         /// The store.
         path: PathBuf,
     },
+    /// A folder that is none of our backups.
+    #[error("{} is not a backup: it has no manifest.json", path.display())]
+    NotABackup {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A backup that is not what its manifest says.
     #[error("the backup at {} cannot be used: {problem}", path.display())]
     BadBackup {
@@ -276,7 +282,7 @@ impl Error {
             Self::ReadOnlyStore { .. } => ErrorKind::ReadOnly,
             Self::StorageFull { .. } | Self::AddressSpace { .. } => ErrorKind::StorageFull,
             Self::InUse { .. } => ErrorKind::Busy,
-            Self::Nested { .. } => ErrorKind::InvalidInput,
+            Self::Nested { .. } | Self::NotABackup { .. } => ErrorKind::InvalidInput,
             Self::Closed { .. } => ErrorKind::Unavailable,
             Self::Exists { .. } => ErrorKind::AlreadyExists,
             Self::Lmdb { kind, .. } => *kind,
@@ -294,6 +300,37 @@ impl Error {
             #[cfg(feature = "arroy")]
             Self::Approximate { .. } => "the approximate index",
             _ => "the store",
+        }
+    }
+
+    /// Which file or folder it is about, if it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::WatchLimit { path, .. }
+            | Self::Watch { path, .. }
+            | Self::StoreMissing { path, .. }
+            | Self::NotAStore { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::NewerFormat { path, .. }
+            | Self::OlderFormat { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::RolledBack { path, .. }
+            | Self::NetworkFilesystem { path, .. }
+            | Self::ReadOnlyStore { path, .. }
+            | Self::StorageFull { path, .. }
+            | Self::AddressSpace { path, .. }
+            | Self::InUse { path, .. }
+            | Self::Forked { path, .. }
+            | Self::Nested { path, .. }
+            | Self::Closed { path, .. }
+            | Self::NotABackup { path }
+            | Self::BadBackup { path, .. }
+            | Self::Exists { path, .. }
+            | Self::Lmdb { path, .. } => Some(path),
+            #[cfg(feature = "arroy")]
+            Self::Approximate { path, .. } => Some(path),
+            _ => None,
         }
     }
 
@@ -327,6 +364,7 @@ impl Error {
             Self::Nested { .. } => Some("do the inner work in the same transaction, or after it".into()),
             Self::Closed { .. } => Some("try again: the store is opened anew".into()),
             Self::BadBackup { .. } => Some("use another backup".into()),
+            Self::NotABackup { .. } => Some("name a folder that `nootropic backup` made".into()),
             Self::Exists { .. } => Some("choose another place, or remove it first".into()),
             Self::Lmdb { kind: ErrorKind::Corrupt, .. } => Some(REPAIR.into()),
             Self::Lmdb { kind: ErrorKind::PermissionDenied, .. } => {
@@ -347,6 +385,7 @@ impl Error {
 
 fn io_hint(error: &std::io::Error) -> Option<String> {
     let hint = match io_kind(error) {
+        ErrorKind::InvalidInput => "something else is in its place: move that away",
         ErrorKind::PermissionDenied => "check who owns the file and its folder",
         ErrorKind::ReadOnly => "the place cannot be written; choose another one",
         ErrorKind::StorageFull => "free some disk space and try again",
@@ -369,7 +408,7 @@ pub(crate) fn io_kind(error: &std::io::Error) -> ErrorKind {
         Io::ReadOnlyFilesystem => ErrorKind::ReadOnly,
         Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => ErrorKind::StorageFull,
         Io::ResourceBusy | Io::WouldBlock => ErrorKind::Busy,
-        Io::InvalidInput => ErrorKind::InvalidInput,
+        Io::InvalidInput | Io::NotADirectory | Io::IsADirectory => ErrorKind::InvalidInput,
         Io::TimedOut => ErrorKind::Timeout,
         Io::Unsupported => ErrorKind::Unsupported,
         _ => ErrorKind::Internal,

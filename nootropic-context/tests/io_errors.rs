@@ -109,7 +109,7 @@ impl Worker {
             Task::Verify => assert!(verify(&self.place)?.is_clean()),
             Task::Restore => {
                 self.say(&format!("begin {}", self.backed_up));
-                restore(&backup, &self.place)?;
+                restore(&backup, &self.place, &options())?;
                 self.head = self.backed_up;
                 self.say(&format!("has {}", self.head));
             }

@@ -401,15 +401,15 @@ fn a_backup_comes_back_as_another_store_with_the_same_contents() {
     assert!(matches!(store.backup(&backup), Err(ContextError::Exists { .. })));
 
     store.write(&mut |txn| txn.delete_range(A, &KeyRange::all()).map(drop)).unwrap();
-    assert!(matches!(restore(&backup, store.path()), Err(ContextError::InUse { .. })), "we have it open");
+    assert!(matches!(restore(&backup, store.path(), &options()), Err(ContextError::InUse { .. })), "we have it open");
     let path = store.path().to_owned();
     drop(store);
-    restore(&backup, &path).unwrap();
+    restore(&backup, &path, &options()).unwrap();
     let store = LmdbStore::open(&path, &options()).unwrap();
     assert_eq!(store.read_with(|txn| txn.count(A)).unwrap(), 3_000);
     assert_ne!(store.snapshot().unwrap().store, at.store, "its snapshots are its own");
     let fresh = dir.path().join("elsewhere");
-    restore(&backup, &fresh).unwrap();
+    restore(&backup, &fresh, &options()).unwrap();
     assert!(verify(&fresh).unwrap().is_clean());
 }
 
@@ -427,12 +427,12 @@ fn a_damaged_backup_replaces_nothing() {
         let mut bytes = clean.clone();
         bytes[at] ^= 1;
         std::fs::write(&data, bytes).unwrap();
-        let error = restore(&backup, &path).unwrap_err();
+        let error = restore(&backup, &path, &options()).unwrap_err();
         assert!(matches!(error, ContextError::BadBackup { .. }), "{error}");
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
     std::fs::remove_file(backup.join("manifest.json")).unwrap();
-    assert!(matches!(restore(&backup, &path), Err(ContextError::BadBackup { .. })));
+    assert!(matches!(restore(&backup, &path, &options()), Err(ContextError::NotABackup { .. })));
     let store = LmdbStore::open(&path, &options()).unwrap();
     assert_eq!(store.read_with(|txn| txn.count(A)).unwrap(), 1);
 }

@@ -152,25 +152,59 @@ fn a_forbidden_place_is_a_permission_error() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("store");
     drop(LmdbStore::open(&place, &options()).unwrap());
-    let test = "a_forbidden_place_is_a_permission_error";
-    let program = tempfile::tempdir().unwrap();
-    let mut command = child(test, "open", &place);
-    if rustix_is_root() {
-        // Root may do anything; nobody may not, and may not even look where this program lies.
-        let open_to_all = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        let copy = program.path().join("test");
-        fs::copy(command.get_program(), &copy).unwrap();
-        fs::set_permissions(program.path(), open_to_all()).unwrap();
-        fs::set_permissions(&copy, open_to_all()).unwrap();
-        let mut by_nobody = Command::new(copy);
-        by_nobody.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        by_nobody.uid(65_534).gid(65_534).current_dir("/");
-        command = by_nobody;
-    } else {
-        fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    if !rustix_is_root() {
+        permit(dir.path(), 0o000);
     }
-    run(command);
-    let _ = fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    run_as_nobody(child("a_forbidden_place_is_a_permission_error", "open", &place));
+    permit(dir.path(), 0o700);
+}
+
+#[test]
+fn a_store_whose_readers_cannot_be_told_is_refused_by_name() {
+    if let Some((_, place)) = role() {
+        for options in [options(), StoreOptions { read_only: true, ..options() }] {
+            let error = LmdbStore::open(&place, &options).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+            assert!(error.path().is_some_and(|path| path.ends_with("lock.mdb")), "{error}");
+        }
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("store");
+    drop(LmdbStore::open(&place, &options()).unwrap());
+    // As `chmod -R a-w` leaves it.
+    for file in fs::read_dir(&place).unwrap().flatten() {
+        permit(&file.path(), 0o444);
+    }
+    permit(&dir.path().join("store.lock"), 0o444);
+    for folder in [dir.path(), &place] {
+        permit(folder, 0o555);
+    }
+    run_as_nobody(child("a_store_whose_readers_cannot_be_told_is_refused_by_name", "open", &place));
+    for folder in [dir.path(), &place] {
+        permit(folder, 0o700);
+    }
+}
+
+fn permit(path: &Path, mode: u32) {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// Runs this program as somebody who may not do everything: root may.
+fn run_as_nobody(command: Command) {
+    if !rustix_is_root() {
+        return run(command);
+    }
+    // Nobody may not even look where this program lies.
+    let program = tempfile::tempdir().unwrap();
+    let copy = program.path().join("test");
+    fs::copy(command.get_program(), &copy).unwrap();
+    permit(program.path(), 0o755);
+    permit(&copy, 0o755);
+    let mut by_nobody = Command::new(copy);
+    by_nobody.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    by_nobody.uid(65_534).gid(65_534).current_dir("/");
+    run(by_nobody);
 }
 
 fn rustix_is_root() -> bool {

@@ -110,6 +110,23 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// Somebody asked for it to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// No model of that name is on this machine.
+    #[error("no model is called {name}{}", similar(near))]
+    NoModel {
+        /// What was asked for.
+        name: String,
+        /// Names that hold it.
+        near: Vec<String>,
+    },
+    /// No token may come next: all are forbidden, or the model gives no numbers.
+    #[error("none of {tokens} tokens may come next: the model's logits are no numbers, or biases forbid them all")]
+    NoToken {
+        /// How many there are.
+        tokens: usize,
+    },
     /// A model file of a version that is not read.
     #[error("{file} is GGUF of version {found}; versions 2 and 3 are read")]
     FormatVersion {
@@ -241,13 +258,17 @@ impl Error {
             },
             Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } => ErrorKind::Corrupt,
             Self::Version { .. } | Self::FormatVersion { .. } => ErrorKind::UnsupportedVersion,
-            Self::NotRecorded { .. } | Self::CutShort { .. } | Self::MissingKey { .. } | Self::MissingTensor { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::NotRecorded { .. }
+            | Self::CutShort { .. }
+            | Self::MissingKey { .. }
+            | Self::MissingTensor { .. }
+            | Self::NoModel { .. } => ErrorKind::NotFound,
             Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
             Self::Invalid { .. } | Self::MalformedCall { .. } => ErrorKind::InvalidInput,
+            Self::NoToken { .. } => ErrorKind::Internal,
+            Self::Cancelled => ErrorKind::Cancelled,
         }
     }
 
@@ -269,7 +290,11 @@ impl Error {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
             Self::MalformedCall { .. } => Some("ask again, or let a grammar hold the model to its tools"),
-            Self::Io { .. } | Self::Invalid { .. } => None,
+            Self::NoModel { .. } => Some("give a path, or a name that `nootropic models list` shows"),
+            Self::NoToken { .. } => {
+                Some("look at the request's biases; if there are none, the model file is damaged: fetch it again")
+            }
+            Self::Io { .. } | Self::Invalid { .. } | Self::Cancelled => None,
         }
     }
 
@@ -281,6 +306,8 @@ impl Error {
             }
             Self::Io { .. } => "file access",
             Self::MalformedCall { .. } => "tool call",
+            Self::NoToken { .. } => "generate",
+            Self::NoModel { .. } => "looking for the model",
             _ => "model file",
         }
     }
@@ -288,7 +315,15 @@ impl Error {
 
 impl From<Error> for nootropic_core::Error {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::Cancelled) {
+            return Self::Cancelled;
+        }
         let (op, kind, hint) = (error.op().into(), error.kind(), error.hint().map(str::to_owned));
         Self::Failed { op, kind, hint, source: error.into() }
     }
+}
+
+/// The end of a sentence that names what may have been meant.
+fn similar(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; these are: {}", near.join(", ")) }
 }

@@ -3,14 +3,22 @@
 //! Model files: [`Gguf`] reads and [`GgufWriter`] writes GGUF, [`Safetensors`] reads published weights, [`TensorType`] converts
 //! between block formats and numbers, [`FileType`] says which tensor gets which, [`SyntheticModel`] makes files to try it on.
 //!
+//! [`ModelLibrary`] finds the files that are on the machine already.
+//!
 //! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
 //! without the model.
 
 mod cassette;
+#[doc(hidden)]
+pub mod cpu; // not an interface yet: for the benches
 mod error;
 mod files;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
+mod generate;
 mod gguf;
+mod library;
 mod quant;
+mod random;
 mod record;
 mod replay;
 mod safetensors;
@@ -25,6 +33,7 @@ pub use gguf::{
     Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, QuantizeProgress, Strings,
     TensorInfo, Value, ValueType, quantize_gguf,
 };
+pub use library::{FoundModel, ModelLibrary, ModelSource};
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;

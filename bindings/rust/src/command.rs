@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
 use crate::doctor::{Doctor, DoctorReport};
 use crate::indexing::{Index, IndexReport};
+use crate::model_files::{ModelsInfo, ModelsList, ModelsQuantize};
 use crate::searching::{Search, SearchAnswer};
 use crate::settings::{ConfigReport, ConfigShow};
 use crate::suggest::did_you_mean;
@@ -66,6 +67,9 @@ const COMMANDS: &[Listed] = &[
     listed::<Restore>(),
     listed::<Compact>(),
     listed::<Doctor>(),
+    listed::<ModelsList>(),
+    listed::<ModelsInfo>(),
+    listed::<ModelsQuantize>(),
     listed::<ConfigShow>(),
 ];
 
@@ -75,7 +79,7 @@ pub fn capability<C: Command>() -> Capability {
     C::describe(capability.with_version(env!("CARGO_PKG_VERSION")).with_effects(C::EFFECTS.iter().copied()))
 }
 
-/// Every command of the facade, described.
+/// Everything that is built in, described: the commands of the facade, and the parts behind them.
 ///
 /// # Errors
 /// None that is known: a test describes them all.
@@ -84,6 +88,7 @@ pub fn registry() -> Result<Registry> {
     for command in COMMANDS {
         registry.add((command.describe)())?;
     }
+    registry.add(nootropic_context::store::LmdbStore::capability())?;
     Ok(registry)
 }
 

@@ -1,6 +1,6 @@
 //! Why a call on the facade failed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nootropic_core::ErrorKind;
 
@@ -104,11 +104,16 @@ impl Error {
     /// What to try, in one sentence, where something can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Core(error) => error.hint().or_else(|| refusal_hint(error.kind())),
-            // It knows how much is free, and what took the rest.
-            Self::Context(error) if error.kind() == ErrorKind::StorageFull => error.hint(),
-            Self::Context(error) => refusal_hint(error.kind()).or_else(|| error.hint()),
-            Self::Io { source, .. } => refusal_hint(io_kind(source)),
+            Self::Core(error) => error.hint(),
+            Self::Context(error) => {
+                error.path().and_then(|path| refusal_hint(error.kind(), path)).or_else(|| error.hint())
+            }
+            Self::Io { source, path, .. } => refusal_hint(io_kind(source), path).or_else(|| match io_kind(source) {
+                ErrorKind::StorageFull => Some("free some disk space and try again; nothing was lost".into()),
+                ErrorKind::PermissionDenied => Some("check who owns the file and its folder".into()),
+                ErrorKind::InvalidInput => Some("move what is there away: it is not what is expected there".into()),
+                _ => None,
+            }),
             Self::Setting { hint, .. } | Self::NotFound { hint, .. } => hint.clone(),
             Self::NotAFolder { .. } => Some("name the folder that holds the repository".into()),
             Self::LinkedFolder { .. } => {
@@ -176,14 +181,17 @@ fn io_kind(error: &std::io::Error) -> ErrorKind {
     }
 }
 
-/// What to try where a place refuses to be written.
-fn refusal_hint(kind: ErrorKind) -> Option<String> {
-    let hint = match kind {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnly => {
-            "if the repository cannot be written, keep its index elsewhere: `--set store.place=user`"
-        }
-        ErrorKind::StorageFull => "free some disk space and try again; nothing was lost",
-        _ => return None,
-    };
-    Some(hint.into())
+/// What to try where one of our folders refuses to be written.
+fn refusal_hint(kind: ErrorKind, path: &Path) -> Option<String> {
+    if !matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnly) {
+        return None;
+    }
+    let below = |name: &str| path.iter().any(|part| part == name);
+    if below(crate::layout::FOLDER) || below(crate::layout::CACHE) {
+        return Some("if the repository cannot be written, keep its index elsewhere: `--set store.place=user`".into());
+    }
+    if below(crate::layout::REPOSITORIES) {
+        return Some("name a folder that can be written: `--set store.user_dir=DIR`".into());
+    }
+    None
 }

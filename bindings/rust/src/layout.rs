@@ -10,7 +10,9 @@ use crate::{Error, Result};
 /// The folder of what must last.
 pub(crate) const FOLDER: &str = ".nootropic";
 /// The folder of what may be deleted at any time.
-const CACHE: &str = ".nootropic-cache";
+pub(crate) const CACHE: &str = ".nootropic-cache";
+/// The folder of what is kept for repositories, in the user's own.
+pub(crate) const REPOSITORIES: &str = "repositories";
 
 /// The folders of one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Layout {
                     Some(dir) => dir.clone(),
                     None => crate::places::data_dir().ok_or_else(no_home)?,
                 };
-                let base = home.join("repositories").join(folder_name(root));
+                let base = home.join(REPOSITORIES).join(folder_name(root));
                 Ok(Self { data: base.join("data"), cache: base.join("cache") })
             }
         }
@@ -129,6 +131,9 @@ fn refuse_link(path: &Path) -> Result<()> {
 fn make_ignored(dir: &Path) -> Result<()> {
     if fs::symlink_metadata(dir).is_ok_and(|m| m.file_type().is_symlink()) {
         return Err(Error::LinkedFolder { path: dir.to_owned() });
+    }
+    if dir.exists() && !dir.is_dir() {
+        return Err(Error::io("make", dir)(std::io::ErrorKind::NotADirectory.into()));
     }
     fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
     let ignore = dir.join(".gitignore");

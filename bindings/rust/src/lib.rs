@@ -27,6 +27,7 @@ mod error;
 mod highlight;
 mod indexing;
 mod layout;
+mod model_files;
 mod nootropic;
 pub mod places;
 mod scope;
@@ -48,6 +49,7 @@ pub use error::{Error, Result};
 pub use highlight::Highlighter;
 pub use indexing::{Index, IndexReport};
 pub use layout::Layout;
+pub use model_files::{ModelReport, ModelsInfo, ModelsList, ModelsQuantize, ModelsReport, QuantizeReport, TensorCount};
 pub use nootropic::Nootropic;
 pub use scope::Scope;
 pub use searching::{Search, SearchAnswer, SearchHit, SignalShare};
@@ -70,6 +72,7 @@ pub use nootropic_core::{
     Argument, CancelToken, Capability, CapabilityKind, EffectKind, Embedder, ErrorKind, Event, EventSink, Registry,
     SinkFn, Store, StoreExt, SymbolKind, Unit, ValueKind,
 };
+pub use nootropic_models::{FoundModel, ModelSource};
 
 /// The crates behind this one, for those who want their parts.
 pub use {

@@ -145,7 +145,7 @@ impl From<Hit> for SearchHit {
             kind: hit.chunk.kind.map(|kind| kind.as_str().to_owned()),
             language: hit.chunk.language,
             snippet: hit.chunk.text,
-            path_is_lossy: hit.lossy_path,
+            path_is_lossy: hit.path_is_lossy,
             signals: hit.signals.into_iter().map(share).collect(),
         }
     }

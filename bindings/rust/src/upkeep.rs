@@ -104,6 +104,12 @@ pub struct BackupReport {
     pub blake3: String,
 }
 
+impl BackupReport {
+    fn of(path: PathBuf, Manifest { snapshot, bytes, blake3, .. }: Manifest) -> Self {
+        Self { path, snapshot, bytes, blake3 }
+    }
+}
+
 /// Asks for a backup to be put in the store's place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -209,10 +215,11 @@ impl Nootropic {
         })
     }
 
-    /// Copies a consistent snapshot of the store to a new folder.
+    /// Copies a consistent snapshot of the store to a new folder. Where none is named and the snapshot was copied before, that copy
+    /// is the answer.
     ///
     /// # Errors
-    /// [`Error::NoIndex`]; an error of kind `AlreadyExists` if the folder is there; `cancelled` when the call is; as the
+    /// [`Error::NoIndex`]; an error of kind `AlreadyExists` if the folder that is named is there; `cancelled` when the call is; as the
     /// store's. Nothing is left behind.
     pub fn backup(&self, input: &Backup, call: &Call) -> Result<BackupReport> {
         let (opened, _) = self.indexed()?;
@@ -221,14 +228,17 @@ impl Nootropic {
             None => {
                 let backups = self.layout().data.join("backups");
                 std::fs::create_dir_all(&backups).map_err(Error::io("make", &backups))?;
-                backups.join(opened.store.snapshot()?.to_string())
+                let path = backups.join(opened.store.snapshot()?.to_string());
+                if path.exists() {
+                    return Ok(BackupReport::of(path.clone(), store::read_manifest(&path)?)); // nothing changed since
+                }
+                path
             }
         };
         call.started("backup", Unit::Bytes);
         let made = opened.store.backup_until(&path, &|| call.cancel.is_cancelled()).map_err(CoreError::from);
         call.finished("backup", &made);
-        let Manifest { snapshot, bytes, blake3, .. } = made?;
-        Ok(BackupReport { path, snapshot, bytes, blake3 })
+        Ok(BackupReport::of(path, made?))
     }
 
     /// Puts a backup in the place of the store.
@@ -243,7 +253,7 @@ impl Nootropic {
         self.layout().make_data()?;
         self.close();
         let store = self.layout().store();
-        let manifest = store::restore(&input.from, &store)?;
+        let manifest = store::restore(&input.from, &store, &self.store_options(true))?;
         let snapshot = self.opened(false)?.store.snapshot()?.to_string();
         Ok(RestoreReport { store, from_snapshot: manifest.snapshot, snapshot, bytes: manifest.bytes })
     }

@@ -1,6 +1,7 @@
 //! Results as people read them.
 
 mod lines;
+mod models;
 mod search;
 
 use std::fmt::Write;
@@ -11,6 +12,7 @@ use nootropic::{
     StatusReport, SymbolAnswer, VerifyReport, WatchReport,
 };
 
+pub(crate) use models::{model, models, quantized};
 pub(crate) use search::search;
 
 use crate::color::Palette;
@@ -21,7 +23,7 @@ use crate::terminal::{count, line as one_line, plain, size, thousands};
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => {{ let _ = writeln!($text, $($arg)*); }};
 }
-use line;
+pub(crate) use line;
 
 pub(crate) fn index(report: &IndexReport, palette: Palette) -> String {
     let mut text = String::new();
@@ -227,6 +229,9 @@ pub(crate) fn config(report: &ConfigReport, palette: Palette) -> String {
 }
 
 pub(crate) fn capabilities(list: &Capabilities, palette: Palette) -> String {
+    if list.capabilities.is_empty() {
+        return "Nothing of that kind is built in.".into();
+    }
     let mut text = String::new();
     let width = list.capabilities.iter().map(|capability| capability.name.len()).max().unwrap_or_default();
     for capability in &list.capabilities {

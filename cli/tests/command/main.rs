@@ -5,6 +5,7 @@
 mod configuration;
 mod discovery;
 mod faults;
+mod models;
 mod registry;
 mod search;
 mod upkeep;

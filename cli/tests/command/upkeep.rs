@@ -52,9 +52,11 @@ fn a_backup_is_a_copy_that_can_be_put_back() {
     let answer = repository.json(["search", "backoff", "--no-update"]);
     assert_eq!(answer["hits"][0]["path"], "tools/retry.py");
     assert_eq!(repository.json(["verify"])["ok"], true);
-    assert!(repository.json(["backup"])["path"].as_str().unwrap().contains(".nootropic/backups"));
+    let first = repository.json(["backup"]);
+    assert!(first["path"].as_str().unwrap().contains(".nootropic/backups"));
+    assert_eq!(repository.json(["backup"]), first, "nothing changed: there is one already");
     repository.json(["compact"]);
-    assert_eq!(repository.error(["restore", "src"], 8)["kind"], "corrupt");
+    assert_eq!(repository.error(["restore", "src"], 2)["kind"], "invalid_input", "no backup");
     let missing = repository.error(["restore", "/nonexistent/backup"], 3);
     assert_eq!(missing["kind"], "not_found");
     assert!(

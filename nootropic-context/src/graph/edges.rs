@@ -159,7 +159,7 @@ fn load_file(id: u32, bytes: &[u8]) -> Result<Loaded> {
     let mut hashes = Vec::new();
     let outline = Outline::decode_parts(bytes, |name, _| hashes.push(hash(name)))
         .map_err(|e| Error::corrupt(OUTLINES, &id.to_be_bytes(), e.0))?;
-    let Outline { path, lossy_path: path_is_lossy, language, symbols, .. } = outline;
+    let Outline { path, path_is_lossy, language, symbols, .. } = outline;
     let language = language.map(|l| l.name());
     let family = hash(family(language));
     let class = PathClass::of(&path);

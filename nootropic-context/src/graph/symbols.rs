@@ -275,7 +275,7 @@ impl Sieve<'_> {
             return Ok(Vec::new());
         }
         let class = PathClass::of(&outline.path);
-        let Outline { path, lossy_path: path_is_lossy, language, symbols, .. } = outline;
+        let Outline { path, path_is_lossy, language, symbols, .. } = outline;
         let mut found = Vec::new();
         for symbol in symbols {
             let fits = match self.query.kinds.as_slice() {

@@ -80,7 +80,7 @@ fn text(path: &RelPath, content: Content, hash: [u8; 16], chunks: &ChunkOptions)
         words,
         outline: Outline {
             path: shown,
-            lossy_path: path.is_lossy(),
+            path_is_lossy: path.is_lossy(),
             language: parsed.language,
             first_chunk: 0,
             passages: parsed.pieces.iter().map(|p| Passage { span: p.span, symbol: p.symbol }).collect(),

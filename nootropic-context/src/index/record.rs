@@ -223,7 +223,7 @@ pub struct Outline {
     /// `/`-separated; lossy if the real name is not UTF-8.
     pub path: String,
     /// Whether `path` is lossy.
-    pub lossy_path: bool,
+    pub path_is_lossy: bool,
     /// Its language, if it is known.
     pub language: Option<Language>,
     /// Number of its first chunk; the others follow.
@@ -240,7 +240,7 @@ impl Outline {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.symbols.len() * 24 + self.references.len() * 12);
         put_bytes(&mut out, self.path.as_bytes());
-        out.push(u8::from(self.lossy_path));
+        out.push(u8::from(self.path_is_lossy));
         out.push(self.language.map_or(0, Language::code));
         put_varint(&mut out, self.first_chunk.into());
         put_varint(&mut out, self.passages.len() as u64);
@@ -266,7 +266,7 @@ impl Outline {
     fn decode_head(r: &mut Reader<'_>) -> Decoded<Self> {
         Ok(Self {
             path: r.str()?.to_owned(),
-            lossy_path: r.u8()? != 0,
+            path_is_lossy: r.u8()? != 0,
             language: Language::from_code(r.u8()?),
             first_chunk: r.u32()?,
             passages: Vec::new(),
@@ -385,7 +385,7 @@ impl Outline {
         let Some(outline) = one else { return Ok(None) };
         let Some(passage) = outline.passages.first() else { return Ok(None) };
         let text = read_part(txn, file, passage.span.bytes())?;
-        Ok(Some((outline.chunk_of(id, passage, text), outline.lossy_path)))
+        Ok(Some((outline.chunk_of(id, passage, text), outline.path_is_lossy)))
     }
 
     /// The outline of a file.
@@ -480,7 +480,7 @@ mod tests {
         };
         Outline {
             path: "src/wheel.rs".into(),
-            lossy_path: false,
+            path_is_lossy: false,
             language: Some(Language::Rust),
             first_chunk: 700,
             passages: (0..40).map(|i| Passage { span: span(i * 4), symbol: (i % 3 > 0).then_some(i) }).collect(),

@@ -44,7 +44,7 @@ pub struct Hit {
     /// Higher is better; comparable within one answer.
     pub score: f32,
     /// Whether the path is not UTF-8 and shown lossily.
-    pub lossy_path: bool,
+    pub path_is_lossy: bool,
     /// What made the score, if asked for.
     pub signals: Vec<Signal>,
 }
@@ -190,9 +190,9 @@ fn find(
     let mut hits = Vec::with_capacity(ranked.len());
     for candidate in &ranked {
         let id = ChunkId(columns.chunk(candidate.slot as usize));
-        if let Some((chunk, lossy_path)) = passage(txn, columns, id, &asked)? {
+        if let Some((chunk, path_is_lossy)) = passage(txn, columns, id, &asked)? {
             let signals = if options.explain { explain(&scorer, query, candidate)? } else { Vec::new() };
-            hits.push(Hit { chunk, score: candidate.score, lossy_path, signals });
+            hits.push(Hit { chunk, score: candidate.score, path_is_lossy, signals });
         }
     }
     Ok(hits)

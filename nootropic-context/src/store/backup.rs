@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Draft};
 use super::lock::Presence;
 use super::shared::Shared;
+use super::shutdown::ANCHOR_FILE;
 use super::tables::Opened;
-use super::{DATA_FILE, StoreOptions, env, identity, open, rewrite, tables, verify};
+use super::{DATA_FILE, LOCK_FILE, StoreOptions, env, identity, open, rewrite, tables, verify};
 use crate::{Error, Result};
 
 const MANIFEST_FILE: &str = "manifest.json";
@@ -42,7 +43,9 @@ pub(super) fn backup(shared: &Shared, dest: &Path, cancel: &dyn Fn() -> bool) ->
         return Err(Error::Exists { path: dest.to_owned() });
     }
     let dest = std::path::absolute(dest).map_err(|error| Error::io("find", dest, error))?;
+    remove_leftovers(&dest)?;
     let draft = Draft::beside(&dest)?;
+    let _ours = claim(draft.path())?;
     let (snapshot, format) = {
         let state = shared.state();
         let opened = state.as_ref().ok_or_else(|| shared.closed())?;
@@ -62,6 +65,30 @@ pub(super) fn backup(shared: &Shared, dest: &Path, cancel: &dyn Fn() -> bool) ->
         let _ = if renamed { fs::remove_dir_all(&name) } else { Ok(()) };
     }
     placed.map(|()| manifest)
+}
+
+/// Says to whoever looks for leftovers that the folder is being worked on, for as long as the result lives.
+fn claim(dir: &Path) -> Result<Option<File>> {
+    let file = File::open(dir).map_err(|error| Error::io("open", dir, error))?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+/// Removes backups beside `dest` that were cut off before they had a name.
+fn remove_leftovers(dest: &Path) -> Result<()> {
+    let Some(parent) = dest.parent() else { return Ok(()) };
+    for path in files::list(parent, b"")?.into_iter().filter(|path| files::is_draft(path)) {
+        // One whose data are not there yet is either being begun or takes no room.
+        let theirs = !path.join(DATA_FILE).exists() || claim(&path).ok().flatten().is_none();
+        if !theirs && files::list(&path, b"")?.iter().all(|file| is_part(file)) {
+            files::remove_dir_if_there(&path).map_err(|error| Error::io("remove", &path, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_part(path: &Path) -> bool {
+    let parts = [DATA_FILE, LOCK_FILE, ANCHOR_FILE, MANIFEST_FILE];
+    path.file_name().is_some_and(|name| parts.iter().any(|part| name == *part))
 }
 
 fn describe(dir: &Path, snapshot: Snapshot, format: u32) -> Result<Manifest> {
@@ -89,11 +116,15 @@ fn hash(path: &Path) -> std::io::Result<(u64, String)> {
 /// Reads a backup's manifest.
 ///
 /// # Errors
-/// [`Error::BadBackup`] if there is none or it does not read, [`Error::NewerFormat`] if a newer version wrote it.
+/// [`Error::NotABackup`] if there is none, [`Error::BadBackup`] if it does not read, [`Error::NewerFormat`] if a newer version wrote it.
 pub fn read_manifest(backup: &Path) -> Result<Manifest> {
     let bad = |problem: String| Error::BadBackup { path: backup.to_owned(), problem };
-    let text = fs::read_to_string(backup.join(MANIFEST_FILE))
-        .map_err(|error| bad(format!("{MANIFEST_FILE} cannot be read: {error}")))?;
+    let text = fs::read_to_string(backup.join(MANIFEST_FILE)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            Error::NotABackup { path: backup.to_owned() }
+        }
+        _ => bad(format!("{MANIFEST_FILE} cannot be read: {error}")),
+    })?;
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| bad(format!("{MANIFEST_FILE} does not read: {error}")))?;
     if manifest.manifest > MANIFEST_VERSION || manifest.format > identity::FORMAT {
@@ -103,17 +134,17 @@ pub fn read_manifest(backup: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Puts a backup in the place of the store in `dest`, or makes the store from it.
+/// Puts a backup in the place of the store in `dest`, or makes the store from it, to be opened with `options`.
 ///
 /// The copy is compared with its manifest and checked whole before anything is replaced; the old store is removed only after
 /// the new one stands. The restored store is a new one: its snapshots differ from those of the store it was copied from.
 ///
 /// # Errors
-/// [`Error::BadBackup`], [`Error::Damaged`], [`Error::NewerFormat`]; [`Error::InUse`] if someone has the store open. Either way
+/// [`Error::NotABackup`], [`Error::BadBackup`], [`Error::Damaged`], [`Error::NewerFormat`]; [`Error::InUse`] if someone has the store open. Either way
 /// the old store stays as it was.
-pub fn restore(backup: &Path, dest: &Path) -> Result<Manifest> {
+pub fn restore(backup: &Path, dest: &Path, options: &StoreOptions) -> Result<Manifest> {
     let manifest = read_manifest(backup)?;
-    let dest = open::resolve(dest, &StoreOptions::default())?;
+    let dest = open::resolve(dest, options)?;
     let _alone = Presence::alone(&dest, "restore")?;
     files::clean_up(&dest)?;
     let draft = Draft::beside(&dest)?;

@@ -52,6 +52,19 @@ pub(super) fn open(dir: &Path, map_size: usize, read_only: bool) -> Result<Lmdb,
     }
 }
 
+/// Refuses a lock file that may not be written, by its name: readers register in it. Where nobody can write, LMDB does without.
+///
+/// This process must not have the environment open: closing the file drops its locks.
+pub(super) fn check_lock_file(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(LOCK_FILE);
+    match std::fs::File::options().read(true).write(true).open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(Error::io("open for writing", &path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes the room for the lock file. LMDB writes it through a map, where a full disk is a signal and not an error.
 ///
 /// This process must not have the environment open: closing the file drops its locks.

@@ -31,7 +31,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Makes the folder.
     pub(super) fn beside(dir: &Path) -> Result<Self> {
-        let path = sibling(dir, &format!(".tmp-{:08x}", random()));
+        let path = sibling(dir, &format!("{DRAFT}{:08x}", random()));
         fs::create_dir(&path).map_err(|error| Error::io("create", &path, error))?;
         Ok(Self { path })
     }
@@ -93,6 +93,15 @@ impl Drop for Draft {
 }
 
 const OLD: &str = ".old";
+const DRAFT: &str = ".tmp-";
+
+/// Whether a path is named as a folder that is being made.
+pub(super) fn is_draft(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let (head, tail) = name.split_at(name.len().saturating_sub(DRAFT.len() + 8));
+    let random = tail.strip_prefix(DRAFT.as_bytes());
+    !head.is_empty() && random.is_some_and(|random| random.iter().all(u8::is_ascii_hexdigit))
+}
 
 /// Swaps two folders in one step, where the system can; false if it cannot or there is nothing to swap with.
 fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
@@ -119,7 +128,7 @@ pub(super) fn clean_up(dir: &Path) -> Result<()> {
     }
     let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Ok(()) };
     let mut draft = name.to_os_string();
-    draft.push(".tmp-");
+    draft.push(DRAFT);
     let mut leftovers = list(parent, draft.as_encoded_bytes())?;
     leftovers.extend(old.exists().then_some(old));
     if !leftovers.is_empty() {
@@ -211,7 +220,7 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     ignore_missing(fs::remove_file(path))
 }
 
-fn remove_dir_if_there(path: &Path) -> io::Result<()> {
+pub(super) fn remove_dir_if_there(path: &Path) -> io::Result<()> {
     ignore_missing(fs::remove_dir_all(path))
 }
 

@@ -33,7 +33,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use nootropic_core::{ReadTxn, Snapshot, Store, WriteTxn};
+use nootropic_core::{Capability, CapabilityKind, EffectKind, ReadTxn, Snapshot, Store, WriteTxn};
 
 pub use aside::{SetAside, remove_replaced, retire, set_aside};
 pub use backup::{Manifest, read_manifest, restore};
@@ -168,5 +168,20 @@ impl Store for LmdbStore {
             return Err(crate::Error::ReadOnlyStore { path: self.shared.dir.clone() }.into());
         }
         self.shared.write(body)
+    }
+
+    fn describe(&self) -> Capability {
+        Self::capability()
+    }
+}
+
+impl LmdbStore {
+    /// What every store of this kind is.
+    pub fn capability() -> Capability {
+        let summary = "Keeps everything in one LMDB environment on this machine, checksummed and safe from crashes";
+        Capability::new::<(), ()>(CapabilityKind::Store, "lmdb", summary)
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .with_effects([EffectKind::Read, EffectKind::Write])
+            .with_requirement("a local disk")
     }
 }

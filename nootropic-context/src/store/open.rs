@@ -14,7 +14,7 @@ use super::lock::{Held, Presence, is_unwritable};
 use super::migrate::{self, Plan};
 use super::registry::{self, Found};
 use super::shared::{Shared, note_state};
-use super::shutdown::{self, Anchor};
+use super::shutdown::{self, Anchor, FileState};
 use super::tables::{self, Opened};
 use super::verify;
 use super::{DATA_FILE, StoreOptions, env, platform};
@@ -108,15 +108,22 @@ fn make(dir: &Path, options: &StoreOptions, plan: &Plan, alone: bool) -> Result<
     draft.become_store(dir)
 }
 
-/// Looks at the file before it is mapped; walks all of it if it was not closed in order.
+/// Looks at the file before it is mapped; walks all of it if it was not closed in order, or was touched since.
 pub(super) fn check(dir: &Path, options: &StoreOptions, alone: bool, read_only: bool) -> Result<()> {
     let file = verify::open_data(dir)?;
     let metas = verify::read_metas(dir, &file)?;
     let path = dir.join(DATA_FILE);
-    let found = file.metadata().map_err(|error| Error::io("read", &path, error))?.len();
+    let state = FileState::of(&file.metadata().map_err(|error| Error::io("read", &path, error))?);
+    let found = state.len;
     let marks = if alone { shutdown::marks(dir)? } else { Vec::new() };
     let marked = !marks.is_empty();
-    let unclean = alone && (shutdown::check_anchor(dir, &metas, found, marked)? == Anchor::Unknown || marked);
+    let unclean = alone
+        && match shutdown::check_anchor(dir, &metas, state, marked)? {
+            Anchor::Same => marked,
+            // Where it cannot be noted that all is well, every opener would read all of it.
+            Anchor::Touched => marked || !read_only,
+            Anchor::Unknown => true,
+        };
     // A file may end early and be whole: pages that were numbered and freed in one transaction are never written.
     let expected = metas.expected_len();
     let short = !alone && expected.is_none_or(|expected| found < expected);

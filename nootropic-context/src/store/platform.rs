@@ -21,6 +21,19 @@ pub(super) fn file_size_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current
 }
 
+/// What tells this run of the machine from others; zero where the system does not say.
+pub(super) fn boot_id() -> [u8; 16] {
+    static ID: std::sync::OnceLock<[u8; 16]> = std::sync::OnceLock::new();
+    *ID.get_or_init(|| {
+        let text = if cfg!(target_os = "linux") { std::fs::read("/proc/sys/kernel/random/boot_id").ok() } else { None };
+        let mut id = [0; 16];
+        if let Some(text) = text {
+            blake3::Hasher::new().update(&text).finalize_xof().fill(&mut id);
+        }
+        id
+    })
+}
+
 /// Refuses filesystems whose locks and maps reach over a network.
 pub(super) fn refuse_network(path: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use nootropic_core::{ErrorKind, ReadTxn, Snapshot, WriteTxn};
 
 use super::env::{self, is_map_full};
 use super::lock::Presence;
-use super::shutdown::{self, Mark};
+use super::shutdown::{self, Anchor, FileState, Mark};
 use super::tables::Opened;
 use super::txn::{View, Writer};
 use super::{StoreOptions, files, open, platform, registry, verify};
@@ -370,7 +370,8 @@ impl Shared {
             return;
         }
         if presence.try_alone().unwrap_or(false) {
-            note_state(&self.dir);
+            // Touched without a commit was not us: whoever opens it next looks at all of it.
+            note_state_if(&self.dir, |anchor| anchor == Anchor::Unknown);
         }
         if let Some(mark) = writer.mark.take() {
             mark.clear();
@@ -380,12 +381,17 @@ impl Shared {
 
 /// Notes the state the store is left in, unless it is the one noted.
 pub(super) fn note_state(dir: &Path) {
+    note_state_if(dir, |anchor| anchor != Anchor::Same);
+}
+
+fn note_state_if(dir: &Path, wanted: impl FnOnce(Anchor) -> bool) {
     let Ok(file) = verify::open_data(dir) else { return };
     let (Ok(metas), Ok(metadata)) = (verify::read_metas(dir, &file), file.metadata()) else { return };
     // What a commit that failed left after the pages in use was never made durable, so it may be gone after a power cut.
-    let len = metadata.len().min(metas.expected_len().unwrap_or(u64::MAX));
-    if shutdown::check_anchor(dir, &metas, len, true).is_ok_and(|anchor| anchor == shutdown::Anchor::Unknown) {
-        shutdown::write_anchor(dir, &metas, len);
+    let mut state = FileState::of(&metadata);
+    state.len = state.len.min(metas.expected_len().unwrap_or(u64::MAX));
+    if shutdown::check_anchor(dir, &metas, state, true).is_ok_and(wanted) {
+        shutdown::write_anchor(dir, &metas, state);
     }
 }
 

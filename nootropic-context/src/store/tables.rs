@@ -47,6 +47,7 @@ impl Opened {
     pub(super) fn open(dir: &Path, options: &StoreOptions, read_only: bool, format: u32) -> Result<Self> {
         let path = dir.join(super::DATA_FILE);
         let bytes = std::fs::metadata(&path).map_err(|error| Error::io("open", &path, error))?.len();
+        env::check_lock_file(dir)?;
         let env = env::open(dir, env::map_size(options.map_size, bytes), read_only)
             .map_err(|error| env::failed("open", dir, error))?;
         let file = files::file_id(dir).map_err(|error| Error::io("open", &path, error))?;

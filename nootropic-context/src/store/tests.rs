@@ -284,15 +284,11 @@ fn what_a_failed_commit_left_at_the_end_may_be_lost() {
 fn a_mark_left_behind_means_a_check_and_damage_is_then_found() {
     let (_guard, dir) = place();
     filled(&dir);
-    let path = dir.join(DATA_FILE);
-    let mut bytes = fs::read(&path).unwrap();
     fs::write(dir.join("unclean-0"), b"").unwrap();
     drop(LmdbStore::open(&dir, &options()).unwrap());
     assert!(!dir.join("unclean-0").exists(), "a store found whole is clean again");
 
-    let needle = bytes.windows(64).rposition(|window| window == [3; 64]).unwrap(); // inside a live long value
-    bytes[needle + 32] ^= 4;
-    fs::write(&path, bytes).unwrap();
+    damage_long_value(&dir);
     fs::write(dir.join("unclean-0"), b"").unwrap();
     let error = LmdbStore::open(&dir, &options()).unwrap_err();
     assert!(matches!(error, Error::Damaged { count: 1, .. }), "{error}");
@@ -303,12 +299,8 @@ fn a_mark_left_behind_means_a_check_and_damage_is_then_found() {
 fn a_damaged_record_is_an_error_and_ends_writing() {
     let (_guard, dir) = place();
     filled(&dir);
-    let path = dir.join(DATA_FILE);
-    let mut bytes = fs::read(&path).unwrap();
-    let needle = bytes.windows(64).rposition(|window| window == [3; 64]).unwrap();
-    bytes[needle + 32] ^= 4;
-    fs::write(&path, bytes).unwrap();
-    let store = LmdbStore::open(&dir, &options()).unwrap(); // closed in order: not walked
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    damage_long_value(&dir); // while it is open: nobody walks it now
     let read =
         store.read(&mut |txn| txn.scan(B, &KeyRange::all(), &mut |_, _| Ok(std::ops::ControlFlow::Continue(()))));
     assert!(matches!(&read, Err(nootropic_core::Error::Corrupt { table, .. }) if table == "b"), "{read:?}");
@@ -319,6 +311,69 @@ fn a_damaged_record_is_an_error_and_ends_writing() {
     // The next one, which may write before it reads the record, learns of it.
     let error = LmdbStore::open(&dir, &options()).unwrap_err();
     assert!(matches!(error, Error::Damaged { count: 1, .. }), "{error}");
+}
+
+/// Changes a bit inside a live long value.
+fn damage_long_value(dir: &Path) {
+    let path = dir.join(DATA_FILE);
+    let bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(64).rposition(|window| window == [3; 64]).unwrap() + 32;
+    std::thread::sleep(std::time::Duration::from_millis(20)); // older kernels tell times of files apart by ticks
+    let file = File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&[bytes[at] ^ 4], at as u64).unwrap();
+}
+
+#[test]
+fn a_store_that_was_closed_in_order_and_then_touched_is_walked() {
+    let (_guard, dir) = place();
+    filled(&dir);
+    let anchor = || fs::read(dir.join(shutdown::ANCHOR_FILE)).unwrap();
+    let noted = anchor();
+    drop(LmdbStore::open(&dir, &options()).unwrap());
+    assert_eq!(anchor(), noted, "opening and closing changes nothing");
+
+    // A copy with the same bytes is whole, and known from then on.
+    let path = dir.join(DATA_FILE);
+    fs::write(&path, fs::read(&path).unwrap()).unwrap();
+    drop(LmdbStore::open(&dir, &options()).unwrap());
+    assert_ne!(anchor(), noted);
+
+    damage_long_value(&dir);
+    let error = LmdbStore::open(&dir, &options()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { count: 1, .. }), "{error}");
+}
+
+#[test]
+fn damage_done_while_a_store_is_open_is_found_by_the_next_opener() {
+    let (_guard, dir) = place();
+    filled(&dir);
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    damage_long_value(&dir);
+    drop(store); // without having read it
+    let error = LmdbStore::open(&dir, &options()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { count: 1, .. }), "{error}");
+}
+
+#[test]
+fn backups_that_were_cut_off_are_removed_by_the_next_backup() {
+    let (guard, dir) = place();
+    filled(&dir);
+    let store = LmdbStore::open(&dir, &options()).unwrap();
+    let at = |name: &str| guard.path().join(name);
+    let dead = at("monday.tmp-0badcafe");
+    let alive = at("tuesday.tmp-0badcafe");
+    let foreign = at("photos.tmp-0badcafe");
+    for draft in [&dead, &alive, &foreign] {
+        fs::create_dir(draft).unwrap();
+        fs::write(draft.join(DATA_FILE), b"half").unwrap();
+    }
+    fs::write(foreign.join("cat.jpg"), b"not ours").unwrap();
+    let claim = File::open(&alive).unwrap();
+    claim.lock().unwrap();
+    store.backup(&at("wednesday")).unwrap();
+    assert!(!dead.exists(), "what a killed process left");
+    assert!(alive.exists(), "someone works on it");
+    assert!(foreign.exists(), "only looks like one of ours");
 }
 
 #[test]

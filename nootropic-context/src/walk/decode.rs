@@ -19,8 +19,15 @@ pub(super) struct Decoded<'a> {
 /// Decodes text; `None` for what is not text.
 ///
 /// A byte order mark decides; else valid UTF-8 is UTF-8; else UTF-16 shows by its NUL bytes; else the encoding is guessed
-/// from the frequency of letters.
+/// from the frequency of letters. Where carriage returns alone end the lines, they become line feeds.
 pub(super) fn decode(bytes: &[u8]) -> Option<Decoded<'_>> {
+    let decoded = decode_as_is(bytes)?;
+    let old_mac = !decoded.text.contains('\n') && decoded.text.contains('\r');
+    let text = if old_mac { Cow::Owned(decoded.text.replace('\r', "\n")) } else { decoded.text };
+    Some(Decoded { text, ..decoded })
+}
+
+fn decode_as_is(bytes: &[u8]) -> Option<Decoded<'_>> {
     if let Some(decoded) = by_mark(bytes) {
         return decoded;
     }
@@ -178,6 +185,12 @@ mod tests {
         assert_eq!(text_of("let größe = 1;\n".as_bytes()), ("let größe = 1;\n".into(), "UTF-8", false));
         assert_eq!(text_of(b"\xef\xbb\xbfa"), ("a".into(), "UTF-8", false));
         assert_eq!(text_of(b""), (String::new(), "UTF-8", false));
+    }
+
+    #[test]
+    fn lines_that_carriage_returns_end_are_lines() {
+        assert_eq!(text_of(b"int a;\rint b;\r").0, "int a;\nint b;\n");
+        assert_eq!(text_of(b"int a;\r\nint b;\rc\n").0, "int a;\r\nint b;\rc\n", "some of many is not an end of line");
     }
 
     #[test]

@@ -186,7 +186,7 @@ fn check_backups(place: &Path, scratch: &Path, story: &Story, promises: &Promise
             continue;
         }
         let restored = scratch.join(name);
-        restore(&backup, &restored).map_err(|error| refused(name, &error))?;
+        restore(&backup, &restored, &life::options()).map_err(|error| refused(name, &error))?;
         let store = LmdbStore::open(&restored, &life::options()).map_err(|error| refused(name, &error))?;
         let found = store.read_with(|txn| story.recognize(txn)).map_err(|error| refused(name, &error))?;
         if found.as_ref() != Ok(head) {

@@ -87,7 +87,7 @@ impl<'s> Life<'s> {
                 *opened = None;
                 let (backup, head) = self.backups[0].clone();
                 self.say(&format!("begin {head}"));
-                restore(&backup, &self.place)?;
+                restore(&backup, &self.place, &options())?;
                 self.open(opened)?;
             }
             _ => {

@@ -1,5 +1,6 @@
 //! Quantizing a file into another.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -29,7 +30,8 @@ pub struct QuantizeProgress<'a> {
 
 /// Writes `model` to a new file, quantized to `file_type`: each tensor to the type the mix chooses, all else as it is.
 ///
-/// Rows are converted a few at a time, on all cores of rayon's pool. Quantizing what is quantized already loses more than
+/// Rows are converted a few at a time, on all cores of rayon's pool. Between them `progress` is told, and may say to stop: then
+/// there is no new file. Quantizing what is quantized already loses more than
 /// quantizing the original.
 ///
 /// # Errors
@@ -39,7 +41,7 @@ pub fn quantize_gguf(
     model: &Gguf,
     output: impl AsRef<Path>,
     file_type: FileType,
-    mut progress: impl FnMut(QuantizeProgress<'_>),
+    mut progress: impl FnMut(QuantizeProgress<'_>) -> ControlFlow<()>,
 ) -> Result<()> {
     let shape = ModelShape::of(model)?;
     let target = |info: &TensorInfo<'_>| file_type.tensor_type(info.name, &info.dims, &shape).unwrap_or(info.dtype);
@@ -60,7 +62,9 @@ pub fn quantize_gguf(
         let (tensor, dtype) = (model.tensor(info.name)?, target(&info));
         convert(&tensor, dtype, |converted, read| {
             done += read as u64;
-            progress(QuantizeProgress { tensor: info.name, dtype, done, total });
+            if progress(QuantizeProgress { tensor: info.name, dtype, done, total }).is_break() {
+                return Err(Error::Cancelled);
+            }
             writer.append(info.name, converted)
         })?;
     }

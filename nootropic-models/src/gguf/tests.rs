@@ -1,6 +1,7 @@
 //! What is written is read back.
 
 use std::io::Read;
+use std::ops::ControlFlow::{Break, Continue};
 
 use super::*;
 use crate::{Budget, Error, FileType, Precision, SyntheticModel, TensorType};
@@ -262,6 +263,7 @@ fn a_model_is_quantized_tensor_by_tensor() {
         quantize_gguf(&original, path("m.gguf"), mix, |progress| {
             assert!(progress.done >= last && progress.done <= progress.total);
             last = progress.done;
+            Continue(())
         })
         .unwrap();
         assert_eq!(last, original.tensors().map(|tensor| tensor.bytes).sum::<u64>());
@@ -283,9 +285,14 @@ fn a_model_is_quantized_tensor_by_tensor() {
     let kinds: Vec<_> = Gguf::open(path("m.gguf")).unwrap().tensors().map(|tensor| tensor.dtype).collect();
     assert!(kinds.iter().all(|kind| *kind == TensorType::F32));
 
+    let stopped = quantize_gguf(&original, path("stopped.gguf"), FileType::Q8_0, |_| Break(()));
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    assert!(!path("stopped.gguf").exists());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half done stays");
+
     // Quantized again: read through f32.
-    quantize_gguf(&original, path("q8.gguf"), FileType::Q8_0, |_| ()).unwrap();
-    quantize_gguf(&Gguf::open(path("q8.gguf")).unwrap(), path("q4.gguf"), FileType::Q4_0, |_| ()).unwrap();
+    quantize_gguf(&original, path("q8.gguf"), FileType::Q8_0, |_| Continue(())).unwrap();
+    quantize_gguf(&Gguf::open(path("q8.gguf")).unwrap(), path("q4.gguf"), FileType::Q4_0, |_| Continue(())).unwrap();
     assert_eq!(Gguf::open(path("q4.gguf")).unwrap().tensor("blk.3.ffn_up.weight").unwrap().dtype, TensorType::Q4_0);
 }
 
@@ -295,7 +302,7 @@ fn what_cannot_be_quantized_is_said_before_anything_is_written() {
     let output = folder.path().join("m.gguf");
     let quantize = |builder: &mut GgufBuilder, data: Vec<u8>| {
         let gguf = open(bytes(builder, |_| data.clone()));
-        let error = quantize_gguf(&gguf, &output, FileType::Q4_0, |_| ()).unwrap_err();
+        let error = quantize_gguf(&gguf, &output, FileType::Q4_0, |_| Continue(())).unwrap_err();
         assert!(!output.exists());
         error.to_string()
     };

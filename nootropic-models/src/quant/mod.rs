@@ -20,5 +20,12 @@ mod rows;
 mod tests;
 mod types;
 
+pub(crate) use k::{Q4_K, Q5_K};
+pub(crate) use k_scales::unpack as unpack_scales;
 pub use mix::{FileType, ModelShape};
+pub(crate) use q4::{Q4_0, Q4_1};
+pub(crate) use q5::{Q5_0, Q5_1};
+pub(crate) use q6_k::Q6_K;
+pub(crate) use q8::Q8_0;
+pub(crate) use rows::blocks;
 pub use types::TensorType;

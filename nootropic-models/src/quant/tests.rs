@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{FileType, ModelShape, TensorType};
-use crate::synthetic::Random;
+use crate::random::Random;
 use crate::{Dims, Error};
 
 /// What `tests/fixtures/quant_reference.py` wrote, by numpy code that shares nothing with ours.

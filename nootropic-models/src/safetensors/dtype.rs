@@ -65,7 +65,7 @@ impl SafetensorsType {
     }
 
     /// Bytes of a number.
-    pub(super) fn size(self) -> u64 {
+    pub fn bytes(self) -> u64 {
         TYPES.iter().find(|row| row.0 == self).map_or(1, |row| row.2)
     }
 

@@ -94,7 +94,7 @@ fn check_range(tensor: &Description, before: u64, data_len: u64) -> Result<u64, 
     let Description { begin, end, .. } = *tensor;
     let shape = &tensor.shape;
     let count = shape.iter().try_fold(1_u64, |product, size| product.checked_mul(*size));
-    let Some(needed) = count.and_then(|count| count.checked_mul(tensor.dtype.size())) else {
+    let Some(needed) = count.and_then(|count| count.checked_mul(tensor.dtype.bytes())) else {
         return Err(Fault::malformed(format!("shape {shape:?} overflows")));
     };
     if end.checked_sub(begin) != Some(needed) {

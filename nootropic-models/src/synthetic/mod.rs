@@ -1,6 +1,5 @@
 //! Models with random weights and real shapes, for tests and measurements that need a file but no sense.
 
-mod random;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
@@ -8,10 +7,10 @@ mod weights;
 
 use std::path::Path;
 
-pub(crate) use random::Random;
 use vocabulary::{LARGEST, SMALLEST, Vocabulary};
 use weights::{Spread, Weights};
 
+use crate::random::Random;
 use crate::{Error, FileType, GgufBuilder, GgufWriter, ModelShape, Result, TensorType};
 
 /// The architecture of a synthetic model.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Random;
+use crate::random::Random;
 use crate::tokens::byte_characters;
 
 /// Tokens with a meaning of their own, at the end of every vocabulary: those of ChatML, of infill and of tool calls.

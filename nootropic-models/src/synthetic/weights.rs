@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Random;
+use crate::random::Random;
 use crate::{Result, TensorType};
 
 /// How many numbers one task makes.

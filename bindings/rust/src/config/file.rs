@@ -62,6 +62,10 @@ impl Reader<'_> {
             match (Setting::find(&key), value.get_ref()) {
                 (Some(setting), value) => entries.push(self.entry(setting, value, at)?),
                 (None, DeValue::Table(inner)) if is_group(&key) => self.table(&key, inner, entries)?,
+                (None, _) if is_group(&key) => {
+                    let hint = format!("write its settings under `[{key}]`");
+                    return Err(self.error(at, format!("`{key}` is a group of settings, not one"), Some(hint)));
+                }
                 (None, _) => {
                     return Err(self.error(at, format!("unknown setting `{key}`"), did_you_mean(&key, keys())));
                 }

@@ -59,6 +59,7 @@ fn a_mistake_is_shown_where_it_stands() {
         ("[index]\nhidden = 1\n", ":2:1", "`index.hidden`: true or false is needed", None),
         ("x = \n", ":1:5", "", None),
         ("[zebra]\n", ":1:2", "unknown setting `zebra`", None),
+        ("index = 3\n", ":1:1", "`index` is a group of settings", Some("write its settings under `[index]`")),
     ] {
         let temp = tempfile::tempdir().unwrap();
         let error = load(temp.path(), text, "", &[], &[]).unwrap_err();

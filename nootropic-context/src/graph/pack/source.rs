@@ -97,7 +97,7 @@ impl Sources {
 }
 
 fn read_file(txn: &dyn ReadTxn, id: u32) -> Result<SourceFile> {
-    let Outline { path, lossy_path: path_is_lossy, language, passages, symbols, .. } = Outline::read(txn, id)?;
+    let Outline { path, path_is_lossy, language, passages, symbols, .. } = Outline::read(txn, id)?;
     let text = read_text(txn, id)?;
     let mut starts = vec![0];
     starts.extend(text.match_indices('\n').map(|(at, _)| at as u32 + 1).filter(|at| (*at as usize) < text.len()));

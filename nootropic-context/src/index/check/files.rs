@@ -66,7 +66,7 @@ impl Checker<'_> {
     fn content(&mut self, record: &FileRecord, outline: &Outline, text: &str) {
         let path = record.path.as_slice();
         let shown = RelPath::new(path).map(|path| (path.to_text().into_owned(), path.is_lossy()));
-        if shown.is_none_or(|(shown, lossy)| shown != outline.path || lossy != outline.lossy_path) {
+        if shown.is_none_or(|(shown, lossy)| shown != outline.path || lossy != outline.path_is_lossy) {
             self.state.file(path, format!("has the outline of {}", outline.path));
         }
         if text.len() as u64 != u64::from(record.bytes) {

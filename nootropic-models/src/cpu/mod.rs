@@ -1,0 +1,36 @@
+//! Operations of language models on the CPU.
+//!
+//! Weights stay in the block formats of their files, repacked at load ([`PackedMatrix`]), and are multiplied with activations of
+//! eight bits ([`Activations`]) by the instruction set the machine has ([`simd`]).
+//!
+//! **Invariant.** A result has the same bits on every instruction set, with any number of threads, and for a token whatever
+//! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
+
+mod activations;
+mod attention;
+mod disjoint;
+mod float_tile;
+mod format;
+mod gate;
+mod kv_cache;
+mod math;
+mod matrix;
+mod multiply;
+mod norm;
+mod pack;
+mod pool;
+mod rope;
+mod simd;
+mod softmax;
+mod tile;
+
+pub use activations::Activations;
+pub use attention::{Attention, Queries};
+pub use gate::{Activation, activate, gate};
+pub use kv_cache::{KvCache, KvPrecision};
+pub use matrix::PackedMatrix;
+pub use multiply::{Product, multiply};
+pub use norm::{layer_norm, rms_norm, rms_norm_in_place};
+pub use pool::Pool;
+pub use rope::{Pairs, Rotation};
+pub use softmax::softmax;

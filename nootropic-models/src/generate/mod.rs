@@ -1,0 +1,10 @@
+//! From logits to text: which token comes next, and where the text ends.
+
+mod candidates;
+mod sampler;
+mod stop;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use sampler::{Choice, Sampler};
+pub(crate) use stop::StopStrings;

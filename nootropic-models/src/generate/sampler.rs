@@ -1,0 +1,163 @@
+//! Chooses the next token.
+
+use std::collections::HashMap;
+
+use nootropic_core::Sampling;
+
+use super::candidates::{Candidate, Candidates, Total};
+use crate::random::Random;
+use crate::{Error, Result};
+
+/// Chooses one token after another of one generation.
+///
+/// In this order, as in llama.cpp: penalties and biases on the logits; tokens that may not come are left out; `top_k`, `typical_p`,
+/// `top_p`, `min_p` on the model's own probabilities; the draw, at the temperature. A temperature of 0 takes the likeliest after
+/// penalties and biases.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    options: Sampling,
+    random: Random,
+    /// Tokens that stood in the prompt or were produced, with how often they were produced.
+    seen: HashMap<u32, u32>,
+    candidates: Candidates,
+    /// Logits before penalties, of the tokens that were changed: to put them back.
+    changed: Vec<(u32, f32)>,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) token: u32,
+    /// Natural logarithm of its probability by the model, before penalties, filters and temperature; if asked for.
+    pub(crate) log_prob: Option<f32>,
+    /// The likeliest by the same measure, best first.
+    pub(crate) alternatives: Vec<LogProb>,
+}
+
+/// A token and the natural logarithm of its probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LogProb {
+    pub(crate) token: u32,
+    pub(crate) log_prob: f32,
+}
+
+impl Sampler {
+    /// A sampler after `prompt`. The options have passed [`GenerateRequest::check`](nootropic_core::GenerateRequest::check).
+    pub(crate) fn new(options: &Sampling, prompt: &[u32]) -> Self {
+        Self {
+            random: Random::new(options.seed),
+            options: options.clone(),
+            seen: prompt.iter().map(|&token| (token, 0)).collect(),
+            candidates: Candidates::default(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Chooses from the logits of all tokens, of those that `allowed` names; `log_probs` asks for probabilities, that many
+    /// alternatives among them.
+    ///
+    /// # Errors
+    /// [`Error::NoToken`] if every token is forbidden, or no logit is a number.
+    pub(crate) fn choose(
+        &mut self,
+        logits: &mut [f32],
+        allowed: impl Fn(u32) -> bool,
+        log_probs: Option<usize>,
+    ) -> Result<Choice> {
+        let total = log_probs.map(|_| Total::of_logits(numbers(logits)));
+        let alternatives = match (&total, log_probs) {
+            (Some(total), Some(count)) if count > 0 => likeliest(logits, count, total),
+            _ => Vec::new(),
+        };
+        self.penalize(logits);
+        let chosen = self.pick(logits, allowed);
+        self.restore(logits);
+        let token = chosen.ok_or(Error::NoToken { tokens: logits.len() })?.token;
+        let log_prob = total.zip(logits.get(token as usize)).map(|(total, &logit)| total.log_probability(logit));
+        self.accept(token);
+        Ok(Choice { token, log_prob, alternatives })
+    }
+
+    /// Counts a token that was chosen by other means.
+    pub(crate) fn accept(&mut self, token: u32) {
+        *self.seen.entry(token).or_default() += 1;
+    }
+
+    fn pick(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Option<Candidate> {
+        let candidates = (0..).zip(logits).filter(|&(token, logit)| !logit.is_nan() && allowed(token));
+        let mut candidates = candidates.map(|(token, &logit)| Candidate { token, logit });
+        let Sampling { temperature, top_k, top_p, min_p, typical_p, .. } = self.options;
+        if temperature == 0.0 {
+            let first = candidates.next()?;
+            let better = |best: Candidate, next: Candidate| if next.logit > best.logit { next } else { best };
+            return Some(candidates.fold(first, better)).filter(|best| best.logit > f32::NEG_INFINITY);
+        }
+        if !self.candidates.fill(candidates.filter(|candidate| candidate.logit > f32::NEG_INFINITY)) {
+            return None;
+        }
+        if top_k > 0 {
+            self.candidates.top_k(top_k as usize);
+        }
+        if typical_p < 1.0 {
+            self.candidates.typical(typical_p);
+        }
+        if top_p < 1.0 {
+            self.candidates.top_p(top_p);
+        }
+        if min_p > 0.0 {
+            self.candidates.min_p(min_p);
+        }
+        let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.candidates.draw(temperature, uniform)
+    }
+
+    /// Changes the logits of tokens that were seen or have a bias.
+    fn penalize(&mut self, logits: &mut [f32]) {
+        self.changed.clear();
+        let Sampling { repetition_penalty, presence_penalty, frequency_penalty, .. } = self.options;
+        if (repetition_penalty, presence_penalty, frequency_penalty) != (1.0, 0.0, 0.0) {
+            for (&token, &times) in &self.seen {
+                let Some(logit) = logits.get_mut(token as usize) else { continue };
+                self.changed.push((token, *logit));
+                *logit = if *logit > 0.0 { *logit / repetition_penalty } else { *logit * repetition_penalty };
+                if times > 0 {
+                    *logit -= presence_penalty + frequency_penalty * times as f32;
+                }
+            }
+        }
+        for (&token, &bias) in &self.options.logit_bias {
+            let Some(logit) = logits.get_mut(token as usize) else { continue };
+            self.changed.push((token, *logit));
+            *logit += bias;
+        }
+    }
+
+    fn restore(&mut self, logits: &mut [f32]) {
+        // A token may have been changed twice: the first change is undone last.
+        for (token, before) in self.changed.drain(..).rev() {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit = before;
+            }
+        }
+    }
+}
+
+fn numbers(logits: &[f32]) -> impl Iterator<Item = f32> + Clone {
+    logits.iter().copied().filter(|logit| !logit.is_nan())
+}
+
+/// The `count` likeliest tokens, best first.
+fn likeliest(logits: &[f32], count: usize, total: &Total) -> Vec<LogProb> {
+    let mut found: Vec<LogProb> = (0..)
+        .zip(logits)
+        .filter(|(_, logit)| !logit.is_nan())
+        .map(|(token, &logit)| LogProb { token, log_prob: total.log_probability(logit) })
+        .collect();
+    let likelier = |a: &LogProb, b: &LogProb| b.log_prob.total_cmp(&a.log_prob).then(a.token.cmp(&b.token));
+    if count < found.len() {
+        found.select_nth_unstable_by(count, likelier);
+        found.truncate(count);
+    }
+    found.sort_unstable_by(likelier);
+    found
+}
