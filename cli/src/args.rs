@@ -95,10 +95,9 @@ fn subcommand(name: &str, capability: &Capability) -> Result<Command, Error> {
 
 /// Whether the words that follow belong to it too: then a question needs no quotes.
 fn takes_the_rest(argument: &Argument, last: usize) -> bool {
-    argument.positional.is_some_and(|place| place as usize == last)
+    argument.rest
+        && argument.positional.is_some_and(|place| place as usize == last)
         && argument.value == ValueKind::Text
-        && argument.complete.is_none()
-        && argument.required
         && !argument.many
 }
 
@@ -284,7 +283,7 @@ pub(crate) fn set_apart(root: &Command, arguments: &[OsString]) -> Vec<OsString>
 
 /// Whether an argument is a question, as [`takes_the_rest`] made it.
 fn takes_words(arg: &Arg) -> bool {
-    arg.is_required_set() && arg.get_num_args().is_some_and(|values| values.max_values() > 1)
+    arg.get_num_args().is_some_and(|values| values.min_values() > 0 && values.max_values() > 1)
 }
 
 /// What was typed, as the input of a command.

@@ -28,8 +28,8 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
     match name {
         Index::NAME => context.show::<Index>(input, render::index),
         Search::NAME => search(input, context),
-        Map::NAME => context.show_text::<Map>(input, |map| &map.text),
-        Pack::NAME => context.show_text::<Pack>(input, |pack| &pack.text),
+        Map::NAME => context.show_text::<Map>(input, |map| &map.text, render::no_map),
+        Pack::NAME => context.show_text::<Pack>(input, |pack| &pack.text, render::no_pack),
         Symbols::NAME => context.show::<Symbols>(input, render::symbols),
         Watch::NAME => watch(input, context),
         Status::NAME => context.show::<Status>(input, render::status),
@@ -81,10 +81,17 @@ impl Context<'_> {
         Ok(0)
     }
 
-    /// Shows a text made of a repository's: as it is, for it may go to a file or a program; harmless, on a terminal.
-    fn show_text<C: Command>(&self, input: Value, text: fn(&C::Output) -> &str) -> Result<u8, Failure> {
+    /// Shows a text made of a repository's: as it is, for it may go to a file or a program; harmless, on a terminal. People are
+    /// told why, if there is none.
+    fn show_text<C: Command>(
+        &self,
+        input: Value,
+        text: fn(&C::Output) -> &str,
+        none: fn(&C::Output) -> String,
+    ) -> Result<u8, Failure> {
         let output = self.run::<C>(input)?;
         match (self.format, self.terminal) {
+            (Format::Human, _) if text(&output).is_empty() => output::print(&none(&output))?,
             (Format::Human, true) => output::print(&block(text(&output)))?,
             (Format::Human, false) => output::print(text(&output))?,
             (format, _) => output::print(&output::encode(&output, format)?)?,

@@ -3,14 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nootropic_context::TABLES;
 use nootropic_context::index::{UpdateOptions, UpdateReport, update, update_files};
 use nootropic_context::search::{Engine, Query, QueryClass, SearchOptions, Semantic};
+use nootropic_context::store::{LmdbStore, StoreOptions};
 use nootropic_context::walk::RelPath;
 use nootropic_core::reference::{HashingEmbedder, MemoryStore};
-use nootropic_core::{Chunk, Embedder, ErrorKind, Store};
+use nootropic_core::{Chunk, EmbedRole, Embedder, EmbedderInfo, Embedding, ErrorKind, Result, Store};
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -120,6 +121,46 @@ fn filters_hold_for_every_hit() {
 }
 
 #[test]
+fn a_symbol_filter_holds_for_the_name_and_for_what_it_lies_in() {
+    let long = format!("fn_that_{}", "goes_on_and_on_".repeat(5));
+    let body = "    step();\n".repeat(90);
+    let repo = Repo::new(&[
+        (
+            "src/group.rs",
+            "pub struct ArgGroup;\n\nimpl ArgGroup {\n    pub fn arg(self) -> Self {\n        self\n    }\n}\n",
+        ),
+        ("src/arg_group.rs", "pub fn arg() {}\n"),
+        (
+            "src/command.rs",
+            "pub struct Command<T>(T);\n\nimpl<T: Into<Arg>> Command<T> {\n    pub fn arg(self) {}\n}\n",
+        ),
+        ("src/math.rs", &format!("pub fn f(x: u8) {{\n{body}    last_of_all();\n}}\n\npub fn {long}() {{}}\n")),
+        ("src/other.rs", "pub fn calls() {\n    f(1);\n    last_of_all();\n}\n"),
+    ]);
+    for name in
+        ["ArgGroup.arg", "ArgGroup::arg", "ArgGroup#arg", "ArgGroup->arg", "arg_group.ARG", "group::ArgGroup::arg()"]
+    {
+        assert_eq!(repo.paths(&format!("symbol:{name}")), ["src/group.rs"], "{name}");
+    }
+    assert_eq!(repo.paths("symbol:Command.arg"), ["src/command.rs"]);
+    assert_eq!(repo.search("symbol:ArgGroup.arg")[0].symbol.as_deref(), Some("ArgGroup.arg"));
+    assert_eq!(repo.paths("symbol:arg").len(), 3);
+    assert!(repo.search("symbol:Nothing.arg").is_empty());
+    assert_eq!(repo.paths("-symbol:ArgGroup.arg symbol:arg -symbol:Command::arg"), ["src/arg_group.rs"]);
+    // A module is a file.
+    assert_eq!(repo.paths("symbol:math::f"), ["src/math.rs"]);
+    assert!(repo.search("symbol:command::f").is_empty());
+    // Names of any length.
+    assert_eq!(repo.paths("symbol:f"), ["src/math.rs"]);
+    assert_eq!(repo.paths(&format!("symbol:{long}")), ["src/math.rs"]);
+    assert!(repo.search(&format!("symbol:{long}x")).is_empty());
+    assert_eq!(repo.paths("last_of_all -symbol:f"), ["src/other.rs"], "what goes on with a definition belongs to it");
+    let hits = repo.search("last_of_all symbol:f");
+    assert_eq!(hits.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["src/math.rs"; 2], "its head and its end");
+    assert!(hits.iter().any(|c| c.text.contains("last_of_all")));
+}
+
+#[test]
 fn what_is_left_out_is_in_no_hit() {
     let repo = Repo::new(FILES);
     let without = |question: &str, filter: &str| {
@@ -139,6 +180,19 @@ fn what_is_left_out_is_in_no_hit() {
     let unknown = repo.engine.search("x -lang:klingon", &options).unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
     assert!(unknown.to_string().starts_with("lang: no language named klingon"), "{unknown}");
+}
+
+#[test]
+fn a_long_question_is_asked_by_its_rarest_words() {
+    let common: Vec<String> = ('a'..='z').flat_map(|a| ["on", "at"].map(|end| format!("{a}o{a}{end}ix"))).collect();
+    let log = format!("// {}\n", common.join(" "));
+    let files: Vec<(String, String)> = (0..4).map(|i| (format!("src/log{i}.rs"), log.clone())).collect();
+    let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("src/zebra.rs", "fn graze() {}\n"));
+    let repo = Repo::new(&files);
+    let found = repo.paths(&format!("{} graze?", common.join(" ")));
+    assert!(found.contains(&"src/zebra.rs".to_owned()), "{found:?}");
+    assert_eq!(repo.paths(&format!("{} graze?", "unheard ".repeat(40))), ["src/zebra.rs"]);
 }
 
 #[test]
@@ -179,6 +233,45 @@ fn answers_follow_the_files() {
     assert_eq!(repo.paths("hedge"), ["src/retry.rs"]);
     assert_eq!(repo.paths("symbol:RetryPolicy"), Vec::<String>::new());
     assert_eq!(repo.paths("protocol"), ["MANUAL.md"]);
+}
+
+/// How many files a report speaks of that were not indexed before and gone since.
+fn looked_at(report: &UpdateReport) -> u64 {
+    report.indexed + report.unchanged + report.skipped.values().sum::<u64>()
+}
+
+#[test]
+fn every_file_looked_at_is_counted_once() {
+    let repo =
+        Repo::new(&[("a.rs", "fn a() {}\n"), ("b.rs", "fn b() {}\n"), ("logo.bin", "\0\0\0\0"), ("Cargo.lock", "x")]);
+    let all = |rehash| {
+        let options = UpdateOptions { rehash, ..UpdateOptions::default() };
+        let report = update(&*repo.store, repo.path(), &options, &mut |_| {}, &|| false).unwrap();
+        assert_eq!((report.files, looked_at(&report)), (report.indexed + report.unchanged, 4), "{report:?}");
+        report
+    };
+    // Read again, because they were written a moment before; because it was asked for; not at all.
+    assert_eq!((all(false).unchanged, all(true).unchanged), (2, 2));
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    repo.write("b.rs", "fn c() {}\n");
+    let report = all(false);
+    assert_eq!((report.indexed, report.unchanged, report.skipped.get("binary")), (1, 1, Some(&1)));
+    std::fs::remove_file(repo.path().join("logo.bin")).unwrap();
+    repo.write("new.bin", "\0");
+    assert_eq!(all(false).removed, 0, "it never was in the index");
+
+    let files = |paths: &[&str]| {
+        let paths: Vec<_> = paths.iter().map(|path| RelPath::new(*path).unwrap()).collect();
+        let report = update_files(&*repo.store, repo.path(), &UpdateOptions::default(), &paths).unwrap();
+        assert_eq!(looked_at(&report) + report.removed, paths.len() as u64, "{report:?}");
+        report
+    };
+    repo.write("b.rs", "fn d() {}\n");
+    std::fs::remove_file(repo.path().join("a.rs")).unwrap();
+    let report = files(&["a.rs", "b.rs", "new.bin", "never.rs"]);
+    assert_eq!((report.indexed, report.unchanged, report.removed), (1, 0, 1));
+    assert_eq!((report.skipped.get("binary"), report.skipped.get("vanished")), (Some(&1), Some(&1)));
+    assert_eq!(files(&["b.rs"]).unchanged, 1);
 }
 
 #[test]
@@ -294,6 +387,70 @@ fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     std::fs::remove_file(repo.path().join("web/app.py")).unwrap();
     repo.update();
     assert!(!search("RetryPolicy").contains(&"web/app.py".to_owned()), "vectors go with their passages");
+}
+
+/// An embedder that keeps what it was asked.
+#[derive(Debug)]
+struct Recording {
+    inner: HashingEmbedder,
+    asked: Mutex<Vec<String>>,
+}
+
+#[async_trait::async_trait]
+impl Embedder for Recording {
+    fn info(&self) -> &EmbedderInfo {
+        self.inner.info()
+    }
+
+    async fn embed(&self, texts: &[&str], role: EmbedRole) -> Result<Vec<Embedding>> {
+        if role == EmbedRole::Query {
+            self.asked.lock().unwrap().extend(texts.iter().map(|text| (*text).to_owned()));
+        }
+        self.inner.embed(texts, role).await
+    }
+}
+
+#[test]
+fn filters_are_no_part_of_what_a_question_means() {
+    let repo = Repo::new(FILES);
+    let inner = HashingEmbedder::new(64).unwrap();
+    let embedder = Arc::new(Recording { inner, asked: Mutex::default() });
+    let semantic = Semantic::open(repo.store.clone(), embedder.clone()).unwrap();
+    futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
+    let search = |question: &str| {
+        let options = SearchOptions::default();
+        let hits = futures_executor::block_on(semantic.search(&repo.engine, question, &options)).unwrap().hits;
+        (hits.len(), std::mem::take(&mut *embedder.asked.lock().unwrap()))
+    };
+    assert_eq!(search("how long  to wait?").1, ["how long  to wait?"]);
+    assert_eq!(search("retry after path:web -lang:rust symbol:backoff failure").1, ["retry after failure"]);
+    assert_eq!(search("path:web lang:python"), (1, Vec::new()), "a filter alone asks for no meaning");
+    assert_eq!(search("  "), (0, Vec::new()));
+}
+
+#[test]
+fn vectors_that_are_there_are_searched_where_nothing_can_be_written() {
+    let (repo, folder) = (Repo::new(FILES), tempfile::tempdir().unwrap());
+    let dir = folder.path().join("store");
+    let open = |read_only| {
+        let options = StoreOptions { read_only, tables: TABLES.to_vec(), ..StoreOptions::default() };
+        let store: Arc<dyn Store> = Arc::new(LmdbStore::open(&dir, &options).unwrap());
+        store
+    };
+    let embedder = |dim| -> Arc<dyn Embedder> { Arc::new(HashingEmbedder::new(dim).unwrap()) };
+    {
+        let store = open(false);
+        update(&*store, repo.path(), &UpdateOptions::default(), &mut |_| {}, &|| false).unwrap();
+        let semantic = Semantic::open(store, embedder(256)).unwrap();
+        futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
+    }
+    let store = open(true);
+    let semantic = Semantic::open(store.clone(), embedder(256)).unwrap();
+    let engine = Engine::new(store.clone());
+    let answer = futures_executor::block_on(semantic.search(&engine, "retrypolicyy", &SearchOptions::default()));
+    assert_eq!(answer.unwrap().hits[0].chunk.path, "web/app.py");
+    let unknown = Semantic::open(store, embedder(128)).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::ReadOnly, "{unknown}");
 }
 
 #[test]

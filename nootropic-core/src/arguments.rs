@@ -23,6 +23,8 @@ pub struct Argument {
     pub default: Option<Value>,
     /// Its place among the arguments without a name, from 1; none if it has a name.
     pub positional: Option<u32>,
+    /// Whether it takes all words that follow, so that a text in the last place needs no quotes.
+    pub rest: bool,
     /// A one-letter name.
     pub short: Option<char>,
     /// What stands for the value in the help.
@@ -108,8 +110,10 @@ impl Argument {
             value: value_kind(item),
             many,
             required: required && !optional,
-            default: hint("default").filter(|default| !default.is_null()).cloned(),
+            // That a text is empty if it is not given goes without saying.
+            default: hint("default").filter(|default| !default.is_null() && *default != "").cloned(),
             positional: hint("x-positional").and_then(Value::as_u64).and_then(|place| place.try_into().ok()),
+            rest: hint("x-rest").is_some_and(|rest| rest == true),
             short: text("x-short").and_then(|short| short.chars().next()),
             value_name: text("x-value-name"),
             complete: text("x-complete"),

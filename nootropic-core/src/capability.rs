@@ -76,6 +76,7 @@ impl fmt::Display for CapabilityKind {
 /// | hint | on the command line |
 /// |---|---|
 /// | `"x-positional" = 1` | the first argument without a name, and so on; an array in the last place takes all that follow |
+/// | `"x-rest" = true` | a text in the last place takes all words that follow: it needs no quotes |
 /// | `"x-short" = "k"` | `-k` beside `--name` |
 /// | `"x-value-name" = "N"` | what stands for the value in the help |
 /// | `"x-complete" = "dir"` | what to complete: `path`, `file`, `dir` |

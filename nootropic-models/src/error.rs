@@ -110,6 +110,12 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// A grammar or schema cannot be obeyed.
+    #[error("the grammar of the answer cannot be used: {problem}")]
+    Grammar {
+        /// Why not.
+        problem: String,
+    },
     /// Somebody asked for it to stop.
     #[error("cancelled")]
     Cancelled,
@@ -266,7 +272,7 @@ impl Error {
             Self::OverLimit { .. } | Self::Memory { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
             Self::UnsupportedType { .. } | Self::WrongType { .. } => ErrorKind::Unsupported,
-            Self::Invalid { .. } | Self::MalformedCall { .. } => ErrorKind::InvalidInput,
+            Self::Invalid { .. } | Self::Grammar { .. } | Self::MalformedCall { .. } => ErrorKind::InvalidInput,
             Self::NoToken { .. } => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
         }
@@ -289,12 +295,13 @@ impl Error {
             Self::MissingKey { .. } | Self::WrongType { .. } | Self::MissingTensor { .. } => {
                 Some("convert the model anew with a current converter, or fetch it from another publisher")
             }
-            Self::MalformedCall { .. } => Some("ask again, or let a grammar hold the model to its tools"),
             Self::NoModel { .. } => Some("give a path, or a name that `nootropic models list` shows"),
             Self::NoToken { .. } => {
                 Some("look at the request's biases; if there are none, the model file is damaged: fetch it again")
             }
             Self::Io { .. } | Self::Invalid { .. } | Self::Cancelled => None,
+            Self::Grammar { .. } => Some("simplify the schema: leave out what the message names"),
+            Self::MalformedCall { .. } => Some("ask again, or let a grammar hold the model to its tools"),
         }
     }
 
@@ -305,9 +312,9 @@ impl Error {
                 "cassette"
             }
             Self::Io { .. } => "file access",
-            Self::MalformedCall { .. } => "tool call",
-            Self::NoToken { .. } => "generate",
+            Self::NoToken { .. } | Self::Grammar { .. } => "generate",
             Self::NoModel { .. } => "looking for the model",
+            Self::MalformedCall { .. } => "tool call",
             _ => "model file",
         }
     }

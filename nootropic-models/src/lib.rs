@@ -16,6 +16,8 @@ mod files;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
 mod generate;
 mod gguf;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
+mod grammar;
 mod library;
 mod quant;
 mod random;

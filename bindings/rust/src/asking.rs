@@ -1,11 +1,13 @@
 //! Maps, packs and symbols: the repository seen from above.
 
+use std::path::Path;
+
 use nootropic_context::graph::{self, NameMatch, PackOrder, RepoMap, SymbolAnswer};
-use nootropic_core::SymbolKind;
+use nootropic_core::{ErrorKind, SymbolKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scope::{COUNTS, MAP_TOKENS, PACK_TOKENS, within};
+use crate::scope::{COUNTS, MAP_TOKENS, PACK_TOKENS, below, within};
 use crate::searching::Search;
 use crate::{Call, Nootropic, Result, Scope};
 
@@ -39,7 +41,7 @@ pub struct MapAnswer {
 #[serde(deny_unknown_fields)]
 pub struct Pack {
     /// What to look for, as for `search`.
-    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY"))]
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY", "x-rest" = true))]
     pub query: String,
     /// The most tokens the text may have; 8192 if not given.
     #[serde(default)]
@@ -82,7 +84,7 @@ pub struct PackAnswer {
 #[serde(deny_unknown_fields)]
 pub struct Symbols {
     /// A name, a part of one, or a path of names such as `Runtime::spawn`.
-    #[schemars(extend("x-positional" = 1, "x-value-name" = "NAME"))]
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "NAME", "x-rest" = true))]
     pub name: String,
     /// Only names that are the same; case and underscores may differ.
     #[serde(default)]
@@ -126,11 +128,12 @@ impl Nootropic {
     /// What matters most in the repository, in a budget of tokens. Reads what changed first, as [`search`](Self::search).
     ///
     /// # Errors
-    /// As [`search`](Self::search), and of kind `InvalidInput` for a glob or a language that is none.
+    /// As [`search`](Self::search), and of kind `InvalidInput` for a glob or a language that is none. A focus that nothing
+    /// matches is no error: it is in [`RepoMap::unmatched`], and warned of.
     pub fn map(&self, input: &Map, call: &Call) -> Result<MapAnswer> {
         let mut options = graph::MapOptions {
-            focus: input.focus.clone(),
-            paths: input.scope.path.clone(),
+            focus: input.focus.iter().map(|focus| self.focus(focus)).collect(),
+            paths: input.scope.paths_in(self.root()),
             languages: input.scope.lang.clone(),
             ..graph::MapOptions::default()
         };
@@ -139,7 +142,21 @@ impl Nootropic {
         }
         self.refresh(&input.scope, call)?;
         let map = graph::repo_map(&call.cancellable(&*self.indexed()?.0.store), &options)?;
+        for focus in &map.unmatched {
+            let message = format!("no file, folder or name matches the focus `{focus}`");
+            let hint = "the map is drawn without it; `nootropic symbols` finds names that are spelled nearly so";
+            call.warn("map", ErrorKind::NotFound, message, Some(hint.into()));
+        }
         Ok(MapAnswer { text: map.text(), map })
+    }
+
+    /// A focus as the index spells it: an absolute path in the repository as seen from its root.
+    fn focus(&self, typed: &str) -> String {
+        match below(self.root(), typed) {
+            root if root == "**" && typed != "**" => ".".to_owned(),
+            inside if Path::new(typed).is_absolute() => inside.trim_start_matches('/').to_owned(),
+            as_typed => as_typed,
+        }
     }
 
     /// The passages that answer a question, in a budget of tokens, with citations. Reads what changed first, as
@@ -149,7 +166,7 @@ impl Nootropic {
     /// As [`search`](Self::search).
     pub fn pack(&self, input: &Pack, call: &Call) -> Result<PackAnswer> {
         let search = Search { limit: Some(input.limit), scope: input.scope.clone(), ..Search::of(&input.query) };
-        let (question, how) = (search.question()?, search.options(self.config())?);
+        let (question, how) = (search.question(self.root())?, search.options(self.config())?);
         let mut options = graph::PackOptions {
             order: input.order,
             line_numbers: input.line_numbers,
@@ -178,7 +195,7 @@ impl Nootropic {
             name: input.name.clone(),
             loosest: if input.exact { NameMatch::Exact } else { NameMatch::Fuzzy },
             kinds: input.kind.clone(),
-            paths: input.scope.path.clone(),
+            paths: input.scope.paths_in(self.root()),
             languages: input.scope.lang.clone(),
             limit: within("limit", input.limit, &COUNTS)? as usize,
             references: input.references,

@@ -148,7 +148,8 @@ impl Command for Search {
             .with_details(
                 "Indexes the repository first if that was never done, and reads what changed since. The question may be a \
                  sentence, words, or a name such as `JoinSet`; filters in it narrow it down: `path:src lang:rust \
-                 symbol:Writer -path:tests`.",
+                 symbol:Writer -path:tests`. Of more than 32 different words, the 32 that are rarest in the index are \
+                 looked up.",
             )
             .with_example("Ask", json!({ "query": "where is the write transaction committed?" }))
             .with_example("Ask for a name, three hits", json!({ "query": "LmdbStore", "limit": 3 }))

@@ -1,11 +1,11 @@
 //! Everything that can go wrong, looked at before it does.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use nootropic_context::index::{FILES, FileRecord};
+use nootropic_context::index::FileRecord;
 use nootropic_context::store::{MAX_READERS, set_aside};
-use nootropic_context::walk::{self, FileStamp, Found};
+use nootropic_context::walk::{self, FileStamp, Found, Reader, RelPath};
 use nootropic_core::StoreExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,33 +152,43 @@ impl Nootropic {
 
     /// Compares what is there with what is indexed.
     fn walk(&self, opened: Option<&Opened>, call: &Call) -> Result<Walked> {
-        let mut files = Vec::new();
+        let (mut files, mut unread) = (HashMap::new(), Vec::new());
         let options = self.config().index.options();
         let cancel = || call.cancel.is_cancelled();
-        let summary = walk::walk(self.root(), &options.walk, &cancel, &mut |found| {
-            if let Found::File { path, stamp } = found {
-                files.push((path, stamp));
-            }
+        let summary = walk::walk(self.root(), &options.walk, &cancel, &mut |found| match found {
+            Found::File { path, stamp } => drop(files.insert(path, stamp)),
+            Found::Skipped { path, reason } if reason.is_passing() => unread.push(path),
+            Found::Skipped { .. } => {}
         })?;
         let mut walked = Walked { files: summary.files, folders: summary.folders, ..Walked::default() };
         let Some(opened) = opened else { return Ok(walked) };
         opened.store.read_with(|txn| {
-            let mut seen = HashSet::new();
-            for (path, stamp) in &files {
-                match FileRecord::read(txn, path.as_bytes())? {
+            FileRecord::each(txn, &mut |record| {
+                let path = RelPath::new(record.path);
+                match path.as_ref().and_then(|path| files.remove(path)) {
                     // Read so soon after a change that it will be read again, which does not mean that it changed.
-                    Some(record) if record.stamp == *stamp || record.stamp == FileStamp::NEVER => {}
+                    Some(stamp) if record.stamp == stamp || record.stamp == FileStamp::NEVER => {}
                     Some(_) => walked.changed += 1,
-                    None => walked.new += 1,
+                    // What cannot be read is kept as it was indexed.
+                    None if path.is_some_and(|path| unread.iter().any(|unread| lies_in(&path, unread))) => {}
+                    None => walked.gone += 1,
                 }
-                seen.insert(path.as_bytes());
-            }
-            let known = txn.count(FILES)?;
-            walked.gone = known.saturating_sub(seen.len() as u64 - walked.new);
-            Ok(())
+                Ok(())
+            })
         })?;
+        let reader = Reader::new(self.root(), &options.walk)?;
+        let can_be_read = |path: &RelPath| reader.read(path).map_or_else(|skip| !skip.reason.is_passing(), |_| true);
+        let (new, unreadable): (Vec<_>, Vec<_>) = files.into_keys().partition(can_be_read);
+        walked.new = new.len() as u64;
+        walked.unreadable = unreadable.into_iter().chain(unread).collect();
+        walked.unreadable.sort_unstable();
         Ok(walked)
     }
+}
+
+/// Whether a file is `folder`, or lies in it.
+fn lies_in(path: &RelPath, folder: &RelPath) -> bool {
+    path.as_bytes().strip_prefix(folder.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
 }
 
 #[derive(Debug, Default)]
@@ -188,20 +198,42 @@ struct Walked {
     new: u64,
     changed: u64,
     gone: u64,
+    /// Files and folders that no update can read, in order.
+    unreadable: Vec<RelPath>,
 }
 
 fn check_freshness(walked: &Walked, indexed: bool) -> Finding {
     let Walked { files, new, changed, gone, .. } = *walked;
     if !indexed {
-        return ok(format!("{files} files could be indexed"));
+        return ok(counted(files, "file could be indexed", "files could be indexed"));
     }
-    if new + changed + gone == 0 {
-        return ok(format!("{files} files, all as indexed"));
+    let mut found = Vec::new();
+    for (n, one, several) in [
+        (new, "file is new", "files are new"),
+        (changed, "file looks changed", "files look changed"),
+        (gone, "file is gone", "files are gone"),
+    ] {
+        if n > 0 {
+            found.push(counted(n, one, several));
+        }
     }
-    warn(
-        format!("{new} files are new, {changed} look changed, {gone} are gone since they were indexed"),
-        "`nootropic index` brings the index into step; `nootropic search` does so by itself",
-    )
+    let mut hints = Vec::new();
+    if !found.is_empty() {
+        hints.push("`nootropic index` brings the index into step; `nootropic search` does so by itself");
+    }
+    if let Some(first) = walked.unreadable.first() {
+        let n = walked.unreadable.len() as u64;
+        found.push(format!("{}: {first}", counted(n, "path cannot be read", "paths cannot be read, the first")));
+        hints.push("give yourself the right to read what should be indexed, or exclude it: `--set index.exclude=...`");
+    }
+    match found.as_slice() {
+        [] => ok(counted(files, "file, as indexed", "files, all as indexed")),
+        found => warn(found.join(", "), hints.join("; ")),
+    }
+}
+
+fn counted(n: u64, one: &str, several: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { several })
 }
 
 fn check_folder(data: &Path) -> Finding {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use nootropic_context::lexical::{identifiers, is_stopword, normalize, parts};
+use nootropic_context::search::is_filter;
 
 /// Finds the words of a question in texts, as the index compares them: `committed` finds `commit` in `beginCommit`.
 #[derive(Debug, Clone, Default)]
@@ -49,11 +50,6 @@ impl Highlighter {
     }
 }
 
-fn is_filter(word: &str) -> bool {
-    let name = word.trim_start_matches('-').split_once(':').map(|(name, value)| (name, value.starts_with(':')));
-    matches!(name, Some(("path" | "file" | "lang" | "language" | "symbol" | "sym", false)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +61,8 @@ mod tests {
     #[test]
     fn words_are_found_as_the_index_compares_them() {
         assert_eq!(found("where is it committed?", "fn beginCommit() { self.commits += 1 }"), ["Commit", "commits"]);
-        assert_eq!(found("path:src/lib.rs lock", "lib src lock"), ["lock"]);
+        assert_eq!(found("path:src/lib.rs -lang:go lock", "lib src go lock"), ["lock"]);
+        assert_eq!(found("panic in file:main.rs", "main file"), ["main", "file"], "no filter, but words");
         assert_eq!(found("where is it", "this is it"), ["is", "it"], "stop words count if there is nothing else");
         assert!(found("", "anything").is_empty());
     }

@@ -37,11 +37,12 @@ pub struct IndexReport {
     pub bytes: u64,
     /// Files that were new or changed.
     pub indexed: u64,
-    /// Files taken out because they are gone.
+    /// Indexed files taken out because they are gone.
     pub removed: u64,
-    /// Files that had not changed.
+    /// Files that are indexed as they are. With those that were new or changed, and those indexed before that cannot be read
+    /// now, they are all there are in the index.
     pub unchanged: u64,
-    /// Files and folders left out although no ignore file says so, by reason.
+    /// Files and folders left out although no ignore file says so, or that cannot be read now, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// How long it took.
     pub seconds: f64,

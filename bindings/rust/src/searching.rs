@@ -1,12 +1,14 @@
 //! Asking the index.
 
+use std::path::Path;
+
 use nootropic_context::search::{Answer, Hit, SearchOptions, is_filter};
 use nootropic_core::ErrorKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::nootropic::is_refusal;
-use crate::scope::{COUNTS, within};
+use crate::scope::{COUNTS, below, within};
 use crate::{Call, Config, Error, Nootropic, Result, Scope};
 
 /// A question.
@@ -14,8 +16,9 @@ use crate::{Call, Config, Error, Nootropic, Result, Scope};
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// What to look for: a question, words or a name. `path:`, `lang:` and `symbol:` narrow it down, a leading `-` leaves
-    /// out.
-    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY"))]
+    /// out. Without a question, what the filters let through is shown.
+    #[serde(default)]
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "QUERY", "x-rest" = true))]
     pub query: String,
     /// The most passages to show; the setting `search.limit` (default 10) if not given.
     #[serde(default)]
@@ -24,7 +27,7 @@ pub struct Search {
     /// Where to look.
     #[serde(flatten)]
     pub scope: Scope,
-    /// Only in definitions of this name.
+    /// Only in definitions of this name, such as `open` or, of the one in `Store`, `Store.open`.
     #[serde(default)]
     #[schemars(extend("x-value-name" = "NAME"))]
     pub symbol: Vec<String>,
@@ -90,13 +93,14 @@ impl Search {
         Self { query: query.into(), ..Self::default() }
     }
 
-    /// The question with its filters written out.
-    pub(crate) fn question(&self) -> Result<String> {
-        let filters = [("path", &self.scope.path), ("lang", &self.scope.lang), ("symbol", &self.symbol)];
+    /// The question with its filters written out, as one to the index of `root`.
+    pub(crate) fn question(&self, root: &Path) -> Result<String> {
+        let paths = self.scope.paths_in(root);
+        let filters = [("path", &paths), ("lang", &self.scope.lang), ("symbol", &self.symbol)];
         if self.query.trim().is_empty() && filters.iter().all(|(_, values)| values.is_empty()) {
             return Err(Error::Input { what: "query", problem: "there is nothing to look for".into() });
         }
-        let mut question = self.query.clone();
+        let mut question = with_paths_in(root, &self.query);
         for (name, values) in filters {
             for value in values {
                 let filter = format!("{name}:{value}");
@@ -116,6 +120,24 @@ impl Search {
         let limit = within("limit", self.limit.unwrap_or(config.search.limit), &COUNTS)?;
         Ok(SearchOptions { limit: limit as usize, explain: self.explain, ..SearchOptions::default() })
     }
+}
+
+/// A question whose `path:` filters are as the index of `root` spells paths.
+fn with_paths_in(root: &Path, question: &str) -> String {
+    let mut out = String::with_capacity(question.len());
+    for piece in question.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_end();
+        let filter = ["path:", "-path:"].into_iter().find(|filter| is_filter(word) && word.starts_with(filter));
+        match filter {
+            Some(filter) => {
+                out.push_str(filter);
+                out.push_str(&below(root, word[filter.len()..].trim_matches('"')));
+                out.push_str(&piece[word.len()..]);
+            }
+            None => out.push_str(piece),
+        }
+    }
+    out
 }
 
 impl SearchAnswer {
@@ -151,9 +173,9 @@ impl From<Hit> for SearchHit {
     }
 }
 
-/// Four digits after the point: more would say nothing, and take room.
+/// Four significant digits: more would say nothing, and take room; fewer would make nothing of what is small.
 fn rounded(value: f32) -> f64 {
-    (f64::from(value) * 1e4).round() / 1e4
+    format!("{value:.3e}").parse().unwrap_or_default()
 }
 
 impl Nootropic {
@@ -164,7 +186,7 @@ impl Nootropic {
     /// # Errors
     /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
     pub fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let (question, options) = (input.question()?, input.options(self.config())?);
+        let (question, options) = (input.question(self.root())?, input.options(self.config())?);
         self.refresh(&input.scope, call)?;
         let answer = self.engine()?.search(&question, &options)?;
         Ok(SearchAnswer::new(input, answer))
@@ -196,6 +218,25 @@ impl Nootropic {
                 Ok(())
             }
             updated => updated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn what_is_small_is_rounded_and_not_lost() {
+        for (value, shown) in [
+            (0.0, "0.0"),
+            (12.345_678, "12.35"),
+            (1.0, "1.0"),
+            (0.05_f32.powi(4), "6.25e-6"),
+            (0.05_f32.powi(9) * 7.654_32, "1.495e-11"),
+            (-0.000_123_456, "-0.0001235"),
+        ] {
+            assert_eq!(serde_json::to_string(&rounded(value)).unwrap(), shown);
         }
     }
 }

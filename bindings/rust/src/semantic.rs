@@ -35,7 +35,8 @@ pub struct SemanticSearch<'n> {
 }
 
 impl<'n> SemanticSearch<'n> {
-    /// The vectors of `repository` by `embedder`; those of another embedder stand apart and are kept.
+    /// The vectors of `repository` by `embedder`; those of another embedder stand apart and are kept. Only an embedder that made
+    /// none here before needs a repository that can be written.
     ///
     /// # Errors
     /// [`NoIndex`](crate::Error::NoIndex); as the store's; of kind `InvalidInput` if an embedder of this identity made vectors
@@ -69,7 +70,7 @@ impl<'n> SemanticSearch<'n> {
     /// # Errors
     /// As [`Nootropic::search`], and whatever the embedder returns.
     pub async fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
-        let (question, options) = (input.question()?, input.options(self.repository.config())?);
+        let (question, options) = (input.question(self.repository.root())?, input.options(self.repository.config())?);
         self.repository.refresh(&input.scope, call)?;
         let engine = self.repository.engine()?;
         let answer = self.semantic.search(&engine, &question, &options).await?;

@@ -99,6 +99,38 @@ fn the_help_names_the_default_that_is_a_setting() {
 }
 
 #[test]
+fn paths_are_understood_as_people_write_them() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("src/deep")).unwrap();
+    std::fs::write(dir.path().join("src/deep/lock.rs"), "pub fn acquire() {}\n").unwrap();
+    std::fs::write(dir.path().join("lock.py"), "def acquire(): pass\n").unwrap();
+    let absolute = dir.path().join("src").to_str().unwrap().to_owned();
+    for path in ["SRC/**", "src/*", "sr?/", "/src/", absolute.as_str(), &format!("{absolute}/**/*.rs")] {
+        for (command, key, list) in [
+            ("search", "query", "hits"),
+            ("pack", "query", "blocks"),
+            ("map", "", "files"),
+            ("symbols", "name", "symbols"),
+        ] {
+            let mut input = json!({"path": [path]});
+            if !key.is_empty() {
+                input[key] = "acquire".into();
+            }
+            let found = ask(&dir, command, input).unwrap();
+            let paths: Vec<_> = found[list].as_array().unwrap().iter().map(|found| &found["path"]).collect();
+            assert_eq!(paths, ["src/deep/lock.rs"], "{command} {path}");
+        }
+        let filter = format!("acquire -path:{path}");
+        assert_eq!(ask(&dir, "search", json!({"query": filter})).unwrap()["hits"][0]["path"], "lock.py", "{path}");
+    }
+    for command in ["search", "pack"] {
+        let error = ask(&dir, command, json!({"query": "acquire", "path": ["!*.rs"]})).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("-path:*.rs"), "{error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_a_filter_is_said_to_be_so() {
     let dir = repository();
     for (field, value) in [("path", ""), ("lang", "a b"), ("lang", ":rust"), ("path", "\"\"")] {

@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 use nootropic::config::Source;
 use nootropic::{
-    BackupReport, CheckState, CompactReport, ConfigReport, DoctorReport, FoundBy, IndexReport, RestoreReport,
-    StatusReport, SymbolAnswer, VerifyReport, WatchReport,
+    BackupReport, CheckState, CompactReport, ConfigReport, DoctorReport, FoundBy, IndexReport, MapAnswer, PackAnswer,
+    RestoreReport, StatusReport, SymbolAnswer, VerifyReport, WatchReport,
 };
 
 pub(crate) use models::{model, models, quantized};
@@ -105,6 +105,31 @@ pub(crate) fn symbols(answer: &SymbolAnswer, palette: Palette) -> String {
     }
     text
 }
+
+/// Why a map shows nothing.
+pub(crate) fn no_map(answer: &MapAnswer) -> String {
+    let map = &answer.map;
+    match (map.files_total, map.definitions_total) {
+        (0, _) => "There is nothing to map: no file is indexed that fits.".into(),
+        (files, 0) => format!("There is nothing to map: no definition is in {}.", count(files as u64, "file")),
+        (_, all) => format!("Nothing fits into {}; there are {all} definitions.", count(map.budget as u64, "token")),
+    }
+}
+
+/// Why a pack holds nothing.
+pub(crate) fn no_pack(answer: &PackAnswer) -> String {
+    match answer.pack.left_out.len() as u64 {
+        0 => NOTHING_FOUND.into(),
+        n => format!(
+            "Nothing fits into {}: {} left out.",
+            count(answer.pack.budget as u64, "token"),
+            count(n, "passage")
+        ),
+    }
+}
+
+/// What is said where a question finds nothing.
+const NOTHING_FOUND: &str = "Nothing was found. Other words may help, or fewer filters.";
 
 fn times(n: u64) -> String {
     if n == 1 { "once".into() } else { format!("{} times", thousands(n)) }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use nootropic::{Highlighter, SearchAnswer, SearchHit};
 
-use super::line;
 use super::lines::{Line, choose, split};
+use super::{NOTHING_FOUND, line};
 use crate::color::Palette;
 use crate::terminal::{count, line as one_line, visible, width};
 
@@ -24,7 +24,7 @@ pub(crate) fn search(answer: &SearchAnswer, question: &str, palette: Palette, te
         text.push('\n');
     }
     let found = if answer.hits.is_empty() {
-        "Nothing was found. Other words may help, or fewer filters.".to_owned()
+        NOTHING_FOUND.to_owned()
     } else {
         let passages = count(answer.hits.len() as u64, "passage");
         palette.dim(format!("{passages} in {:.1} ms, snapshot {}", answer.took_ms, answer.snapshot))
@@ -116,10 +116,19 @@ fn signals(text: &mut String, hit: &SearchHit, palette: Palette) {
     }
     let share = |signal: &nootropic::SignalShare| {
         let sign = if signal.factor { "×" } else { "+" };
-        format!("{} {sign}{:.2}", one_line(&signal.name), signal.value)
+        format!("{} {sign}{}", one_line(&signal.name), brief(signal.value))
     };
     let shares: Vec<_> = hit.signals.iter().map(share).collect();
-    line!(text, "  {}", palette.dim(format!("score {:.2}: {}", hit.score, shares.join(", "))));
+    line!(text, "  {}", palette.dim(format!("score {}: {}", brief(hit.score), shares.join(", "))));
+}
+
+/// Two digits after the point, or three significant ones where that would make nothing of it.
+fn brief(value: f64) -> String {
+    match value.abs() {
+        size if size >= 0.1 || size == 0.0 => format!("{value:.2}"),
+        size if size >= 1e-4 => format!("{}", format!("{value:.2e}").parse().unwrap_or(value)),
+        _ => format!("{value:.2e}"),
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +147,12 @@ mod tests {
         assert!(shown.contains("needle") && shown.starts_with('…') && shown.ends_with('…'), "{shown}");
         assert_eq!(shown.chars().count(), 60);
         assert_eq!(painted_line("short", "needle", 60), "short");
+    }
+
+    #[test]
+    fn a_small_share_is_shown_as_what_it_is() {
+        let shown = [0.0, 12.345, 0.5, 0.05, 0.012_345, 0.000_125, 6.25e-6, -0.25].map(brief);
+        assert_eq!(shown, ["0.00", "12.35", "0.50", "0.05", "0.0123", "0.000125", "6.25e-6", "-0.25"]);
     }
 
     #[test]

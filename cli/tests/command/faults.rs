@@ -215,6 +215,36 @@ fn a_repository_that_cannot_be_written_is_answered_from_what_is_there() {
 
 #[cfg(unix)]
 #[test]
+fn the_doctor_tells_what_is_new_from_what_nobody_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let repository = Repository::sample();
+    let mode = |path: &str, mode| {
+        fs::set_permissions(repository.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    repository.write("inner/later.rs", "fn later() {}\n");
+    set_modes(&repository, 0o777, 0o666);
+    assert_eq!(as_somebody(&repository, &["index"]).code, Some(0));
+    repository.write("secret.rs", "fn secret() {}\n");
+    mode("secret.rs", 0o000);
+    mode("inner", 0o000);
+    let files = |command: &[&str]| {
+        let run = as_somebody(&repository, command);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "files").unwrap().clone()
+    };
+    let cannot = "2 paths cannot be read, the first: inner";
+    assert_eq!(files(&["doctor", "--json"])["message"], cannot);
+    assert_eq!(as_somebody(&repository, &["index", "--rebuild"]).code, Some(0));
+    let check = files(&["doctor", "--json"]);
+    assert_eq!((&check["message"], &check["state"]), (&cannot.into(), &"warn".into()));
+    assert!(check["hint"].as_str().unwrap().contains("index.exclude"), "{check}");
+    mode("inner", 0o777);
+    assert_eq!(files(&["doctor", "--json"])["message"], "1 file is new, 1 path cannot be read: secret.rs");
+}
+
+#[cfg(unix)]
+#[test]
 fn an_index_that_cannot_be_made_says_where_it_could() {
     let repository = Repository::sample();
     let refused = || {

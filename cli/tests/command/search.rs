@@ -51,6 +51,23 @@ fn a_question_needs_no_quotes_and_takes_filters() {
 }
 
 #[test]
+fn filters_alone_are_a_question() {
+    let repository = Repository::sample();
+    for arguments in
+        [&["search", "--symbol", "backoff"][..], &["search", "-p", "tools"], &["search", "-l=python", "-k1"]]
+    {
+        let answer = repository.json(arguments);
+        assert_eq!((&answer["query"], &answer["hits"][0]["path"]), (&"".into(), &"tools/retry.py".into()), "{answer}");
+        assert!(repository.run(arguments).out.starts_with("tools/retry.py:1-3"), "{arguments:?}");
+    }
+    let error = repository.error(["search", "-k3"], 2);
+    assert_eq!(
+        (&error["kind"], &error["message"]),
+        (&"invalid_input".into(), &"query: there is nothing to look for".into())
+    );
+}
+
+#[test]
 fn a_question_may_begin_with_what_is_to_be_left_out() {
     let repository = Repository::sample();
     for (arguments, query, paths) in [
@@ -86,6 +103,23 @@ fn the_score_can_be_explained() {
     let signals = hit["signals"].as_array().unwrap();
     assert!(!signals.is_empty());
     assert_eq!(keys(&signals[0]), ["factor", "name", "value"]);
+}
+
+#[test]
+fn an_explanation_multiplies_out_for_the_last_passage_of_a_file_as_well() {
+    let part = |i| format!("/// Waits for the lock.\nfn wait_{i}() {{\n{}}}\n\n", "    lock();\n".repeat(30));
+    let repository = Repository::new(&[("src/lock.rs", &(0..6).map(part).collect::<String>())]);
+    let hits = repository.json(["search", "--explain", "lock"])["hits"].as_array().unwrap().clone();
+    assert!(hits.len() >= 6, "{}", hits.len());
+    for hit in hits {
+        let (mut sum, mut product) = (0.0, 1.0);
+        for signal in hit["signals"].as_array().unwrap() {
+            let value = signal["value"].as_f64().unwrap();
+            if signal["factor"] == true { product *= value } else { sum += value }
+        }
+        let score = hit["score"].as_f64().unwrap();
+        assert!(score > 0.0 && (sum * product - score).abs() < score * 2e-3, "{score} is not {sum} × {product}: {hit}");
+    }
 }
 
 #[test]
@@ -136,6 +170,34 @@ fn a_map_and_a_pack_are_the_text_as_it_is() {
     assert!(repository.run(["pack", "recover"]).out.contains("\n\tpanic(\"\u{1b}\")\n"));
     #[cfg(unix)]
     assert!(repository.on_terminal(["pack", "recover"]).contains("\n\tpanic(\"␛\")\n"));
+}
+
+#[test]
+fn a_map_or_a_pack_of_nothing_says_so_to_people_alone() {
+    let repository = Repository::sample();
+    for (arguments, said) in [
+        (&["map", "-p", "nowhere"][..], "There is nothing to map: no file is indexed that fits.\n"),
+        (&["map", "-p", "README.md"], "There is nothing to map: no definition is in 1 file.\n"),
+        (&["map", "-t", "1"], "Nothing fits into 1 token; there are 2 definitions.\n"),
+        (&["pack", "zanzibar"], "Nothing was found. Other words may help, or fewer filters.\n"),
+        (&["pack", "lock", "-t", "1"], "Nothing fits into 1 token: 2 passages left out.\n"),
+    ] {
+        let run = repository.run(arguments);
+        assert_eq!((run.code, run.out.as_str()), (Some(0), said), "{arguments:?}");
+        assert_eq!(repository.json(arguments)["text"], "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_focus_that_nothing_matches_is_warned_of() {
+    let repository = Repository::sample();
+    let absolute = repository.path().join("src").to_str().unwrap().to_owned();
+    let run = repository.run(["map", "src", "Zanzibar", "acquire_lock", &absolute, ".", "quux/"]);
+    let warnings: Vec<_> = run.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let warning = |focus: &str| format!("warning: no file, folder or name matches the focus `{focus}`");
+    assert_eq!((run.code, warnings), (Some(0), vec![warning("Zanzibar").as_str(), &warning("quux/")]), "{run:?}");
+    assert!(run.out.contains("acquire_lock"), "{}", run.out);
+    assert_eq!(repository.json(["map", "Zanzibar"])["unmatched"][0], "Zanzibar");
 }
 
 #[cfg(target_os = "linux")]

@@ -76,6 +76,18 @@ fn a_disk_that_is_to_stay_free_is_named_with_its_setting() {
 }
 
 #[test]
+fn the_counts_of_an_update_add_up() {
+    let repository = Repository::sample();
+    repository.write("logo.bin", b"\0\0");
+    for (arguments, indexed) in [(&["index"][..], 3), (&["index", "--rehash"], 0), (&["index", "--rebuild"], 3)] {
+        let report = repository.json(arguments);
+        let count = |key: &str| report[key].as_u64().unwrap();
+        assert_eq!((count("files"), count("indexed"), count("unchanged")), (3, indexed, 3 - indexed), "{report}");
+        assert_eq!((count("removed"), &report["skipped"]["binary"]), (0, &1.into()), "{report}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_to_do() {
     let repository = Repository::sample();
     let check = |report: &Value, name: &str| {
@@ -92,7 +104,11 @@ fn the_doctor_says_what_to_do() {
     assert!(check(&after, "readers")["message"].as_str().unwrap().contains(" of 1024 places"), "{after}");
     repository.write("more.rs", "fn more() {}\n");
     let stale = repository.json(["doctor"]);
-    assert!(check(&stale, "files")["message"].as_str().unwrap().starts_with("1 files are new"), "{stale}");
+    assert!(check(&stale, "files")["message"].as_str().unwrap().starts_with("1 file is new"), "{stale}");
+    repository.write("most.rs", "fn most() {}\n");
+    std::fs::remove_file(repository.path().join("README.md")).unwrap();
+    let stale = repository.json(["doctor"]);
+    assert_eq!(check(&stale, "files")["message"], "2 files are new, 1 file is gone", "{stale}");
 }
 
 #[test]

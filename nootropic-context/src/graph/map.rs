@@ -20,7 +20,7 @@ use select::{Selection, Sheet};
 pub struct MapOptions {
     /// The most tokens its text may have.
     pub tokens: usize,
-    /// Files, folders, names and words that matter most; what is a path in the index is taken as one.
+    /// Files, folders, names and words that matter most; what is a path in the index is taken as one, and `.` for everything.
     pub focus: Vec<String>,
     /// Globs or parts of paths; any may fit. None for all files.
     pub paths: Vec<String>,
@@ -66,6 +66,9 @@ pub struct RepoMap {
     pub files: Vec<MapFile>,
     /// Whether the text shows line numbers.
     pub line_numbers: bool,
+    /// What of the focus names nothing that is indexed, and so changed nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
 }
 
 /// A folder and how much is in it.
@@ -73,7 +76,7 @@ pub struct RepoMap {
 pub struct MapFolder {
     /// `/`-separated; empty for files that lie in none.
     pub path: String,
-    /// Files in it, at any depth.
+    /// Files in it at any depth, but for those in a folder that is listed beside it.
     pub files: usize,
 }
 
@@ -134,7 +137,8 @@ impl SymbolGraph {
             let problem = format!("of snapshot {}, the view shows {}", self.snapshot(), txn.snapshot());
             return Err(nootropic_core::Error::invalid("graph", problem));
         }
-        let focus = Focus::of(self, options.focus.iter().map(String::as_str));
+        let wanted = options.focus.iter().map(String::as_str).filter(|typed| !matches!(typed.trim(), "" | "." | "./"));
+        let focus = Focus::of(self, wanted.clone());
         let ranks = self.rank(&focus);
         let selection = Selection::new(self, &ranks, options)?;
         let mut sheet = Sheet::new(self, txn, &ranks, selection, options)?;
@@ -146,6 +150,7 @@ impl SymbolGraph {
             Some(map) => map,
             None => sheet.blank(),
         };
+        map.unmatched = wanted.filter(|typed| !self.knows(typed)).map(str::to_owned).collect();
         map.tokens = counter.count(&map.text());
         Ok(map)
     }

@@ -118,6 +118,11 @@ impl Interest {
         fold(name, &mut buffer) && self.folded.contains(&buffer)
     }
 
+    /// Whether one of the definitions around something was mentioned.
+    fn names_one_of(&self, container: &str) -> bool {
+        container.split('.').any(|name| self.names(name))
+    }
+
     /// [`MENTIONED`] for a name that was mentioned, a little more than 1 for each part of one.
     fn in_name(&self, name: &str) -> f32 {
         if self.names(name) {
@@ -138,6 +143,20 @@ impl Interest {
 }
 
 impl SymbolGraph {
+    /// Whether what was typed as a focus names or touches anything: a file, a folder, or a name that holds one of its words.
+    pub(super) fn knows(&self, typed: &str) -> bool {
+        let focus = Focus::of(self, [typed]);
+        // A path that is none names its last part: that there is a `src` says nothing of `src/misspelt.rs`.
+        let last = typed.trim_end_matches('/').rsplit_once('/').map(|(_, last)| last);
+        let last = last.map_or(typed, |last| last.rsplit_once('.').map_or(last, |(stem, _)| stem));
+        let interest = Interest::of(&Focus::of(self, [last]));
+        let around = |symbol: &Symbol| symbol.container.as_deref().is_some_and(|c| interest.names_one_of(c));
+        !focus.paths.is_empty()
+            || self.files().iter().any(|file| interest.in_path(&file.path) > 0)
+            || !self.mentioned(&interest).is_empty()
+            || self.files().iter().any(|file| file.symbols.iter().any(around))
+    }
+
     /// Ranks every file and definition, seen from `focus`.
     pub fn rank(&self, focus: &Focus) -> Ranks {
         let interest = Interest::of(focus);
@@ -220,9 +239,7 @@ impl SymbolGraph {
         }
         for ((file, ranks), &focused) in self.files().iter().zip(&mut symbols).zip(focused) {
             if !interest.is_empty() {
-                let inside = |symbol: &Symbol| {
-                    symbol.container.as_deref().is_some_and(|c| c.split('.').any(|name| interest.names(name)))
-                };
+                let inside = |symbol: &Symbol| symbol.container.as_deref().is_some_and(|c| interest.names_one_of(c));
                 ranks.iter_mut().zip(&file.symbols).filter(|(_, s)| inside(s)).for_each(|(rank, _)| *rank *= 4.0);
             }
             pass_up(file, ranks);

@@ -5,6 +5,7 @@ use nootropic_core::{ChunkId, Error, ReadTxn, Result, Snapshot, Store, StoreExt,
 use super::analyze::{Analyzed, Outcome, Text};
 use super::columns::{ChunkHead, ColumnEdits};
 use super::fingerprint::Fingerprint;
+use super::jobs::Skipped;
 use super::join::join_newest;
 use super::record::{FILES, FileRecord, IndexMeta, OUTLINES, path_key};
 use super::text::TEXTS;
@@ -18,18 +19,28 @@ use crate::walk::{FileStamp, RelPath, SkipReason};
 pub(crate) struct Batch {
     made_with: Fingerprint,
     files: Vec<(Analyzed, u32)>,
-    removed: Vec<RelPath>,
+    /// With why they cannot be indexed, where they were looked at.
+    removed: Vec<(RelPath, Option<SkipReason>)>,
     builder: SegmentBuilder,
     bytes: usize,
 }
 
-/// What a batch changed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Applied {
-    pub(crate) indexed: u32,
-    pub(crate) removed: u32,
-    pub(crate) chunks: u32,
-    pub(crate) bytes: u64,
+/// What became of the files of a batch, or of several.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Applied {
+    pub(super) indexed: u64,
+    pub(super) removed: u64,
+    pub(super) unchanged: u64,
+    pub(super) skipped: Skipped,
+}
+
+impl Applied {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.indexed += other.indexed;
+        self.removed += other.removed;
+        self.unchanged += other.unchanged;
+        self.skipped.add(&other.skipped);
+    }
 }
 
 impl Batch {
@@ -52,8 +63,8 @@ impl Batch {
         self.files.push((file, first));
     }
 
-    pub(crate) fn remove(&mut self, path: RelPath) {
-        self.removed.push(path);
+    pub(super) fn remove(&mut self, path: RelPath, reason: Option<SkipReason>) {
+        self.removed.push((path, reason));
     }
 
     /// Bytes of text gathered.
@@ -66,7 +77,7 @@ impl Batch {
     }
 
     /// Commits everything gathered.
-    pub(crate) fn commit(mut self, store: &dyn Store) -> Result<(Applied, Option<Snapshot>)> {
+    pub(super) fn commit(mut self, store: &dyn Store) -> Result<(Applied, Option<Snapshot>)> {
         if self.len() == 0 {
             return Ok((Applied::default(), None));
         }
@@ -84,8 +95,8 @@ impl Batch {
         for (file, first) in &self.files {
             edit.put(txn, file, base + first)?;
         }
-        for path in &self.removed {
-            edit.remove(txn, path)?;
+        for (path, reason) in &self.removed {
+            edit.remove(txn, path, *reason)?;
         }
         edit.finish(txn, lists, base, chunks)
     }
@@ -124,16 +135,21 @@ impl Edit {
             Outcome::Same(hash) => {
                 // Another process may have removed or changed it since; then the next pass will see it anew.
                 let Some(old) = old else { return Ok(()) };
+                self.applied.unchanged += 1;
                 let same = old.skipped.is_none() && old.hash == *hash;
                 FileRecord { stamp: if same { file.stamp } else { FileStamp::NEVER }, ..old }
             }
-            Outcome::Skipped(SkipReason::Vanished) => return self.remove(txn, &file.path),
+            Outcome::Skipped(SkipReason::Vanished) => {
+                return self.remove(txn, &file.path, Some(SkipReason::Vanished));
+            }
             Outcome::Skipped(reason) if reason.is_passing() => {
+                self.applied.skipped.note(*reason);
                 // It is there and cannot be read now: what is indexed of it stays until it can.
                 let Some(old) = old else { return Ok(()) };
                 FileRecord { stamp: FileStamp::NEVER, ..old }
             }
             Outcome::Skipped(reason) => {
+                self.applied.skipped.note(*reason);
                 let id = self.forget(txn, old.as_ref())?;
                 FileRecord {
                     id,
@@ -192,8 +208,6 @@ impl Edit {
         self.meta.words += u64::from(word_total(text));
         self.meta.bytes += u64::from(text.bytes);
         self.applied.indexed += 1;
-        self.applied.chunks += n;
-        self.applied.bytes += u64::from(text.bytes);
         Ok(())
     }
 
@@ -224,11 +238,17 @@ impl Edit {
         Ok(old.id)
     }
 
-    fn remove(&mut self, txn: &mut dyn WriteTxn, path: &RelPath) -> Result<()> {
-        if let Some(old) = FileRecord::read(txn, path.as_bytes())? {
-            self.forget(txn, Some(&old))?;
+    /// Takes a file out; one that was not in the index is counted by the reason, if there is one.
+    fn remove(&mut self, txn: &mut dyn WriteTxn, path: &RelPath, reason: Option<SkipReason>) -> Result<()> {
+        let old = FileRecord::read(txn, path.as_bytes())?;
+        match (&old, reason) {
+            (Some(FileRecord { skipped: None, .. }), _) => self.applied.removed += 1,
+            (_, Some(reason)) => self.applied.skipped.note(reason),
+            (_, None) => {}
+        }
+        if old.is_some() {
+            self.forget(txn, old.as_ref())?;
             txn.delete(FILES, &path_key(path.as_bytes()))?;
-            self.applied.removed += 1;
         }
         Ok(())
     }

@@ -65,64 +65,64 @@ impl PathClass {
     pub fn of(path: &str) -> Self {
         let lower = path.to_lowercase();
         let (folders, name) = lower.rsplit_once('/').unwrap_or(("", &lower));
-        let in_folder = |names: &[&str]| folders.split('/').any(|f| names.contains(&f));
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-        let folder_suffix = |suffixes: &[&str]| folders.split('/').any(|f| suffixes.iter().any(|s| f.ends_with(s)));
-        if in_folder(&[
-            "vendor",
-            "vendored",
-            "third_party",
-            "third-party",
-            "thirdparty",
-            "node_modules",
-            "bower_components",
-        ]) {
+        if lies_in(folders, VENDORED) {
             Self::Vendored
-        } else if in_folder(&["bench", "benches", "benchmark", "benchmarks", "perf", "sandbox", "fuzz", "fuzzing"])
-            || folder_suffix(&["-bench", "-benches", ".benchmark", ".benchmarks", "_bench"])
-            || stem.ends_with("_bench")
-            || stem.ends_with(".bench")
-            || stem.ends_with("benchmark")
-        {
+        } else if is_bench(folders, stem) {
             Self::Bench
         } else if is_test(folders, stem) {
             Self::Test
-        } else if in_folder(&[
-            "example",
-            "examples",
-            "demo",
-            "demos",
-            "sample",
-            "samples",
-            "tutorial",
-            "tutorials",
-            "playground",
-        ]) || folder_suffix(&["-example", "-examples", ".sample", ".samples", "_example"])
-        {
+        } else if lies_in(folders, EXAMPLES) || ends_in(folders, EXAMPLE_ENDS) {
             Self::Example
-        } else if in_folder(&["locales", "locale", "i18n", "translations", "l10n"]) {
+        } else if lies_in(folders, LOCALES) {
             Self::Locale
-        } else if name.ends_with(".d.ts") || name.ends_with(".d.mts") || name.ends_with(".d.cts") || extension == "pyi"
-        {
+        } else if DECLARATION_ENDS.iter().any(|end| name.ends_with(end)) {
             Self::Declaration
-        } else if in_folder(&["legacy", "compat", "deprecated", "_compat", "_legacy", "polyfill", "polyfills"])
-            || ["compat", "_compat", "legacy", "deprecated"].contains(&stem)
-        {
+        } else if lies_in(folders, LEGACY) || LEGACY_STEMS.contains(&stem) {
             Self::Legacy
-        } else if ["md", "mdx", "rst", "txt", "adoc", "markdown", "html"].contains(&extension)
-            || in_folder(&["doc", "docs", "documentation", "guides", "changes", "changelog"])
-        {
+        } else if DOC_EXTENSIONS.contains(&extension) || lies_in(folders, DOCS) {
             Self::Docs
-        } else if ["json", "yaml", "yml", "toml", "ini", "cfg", "lock", "xml", "properties", "csproj", "props"]
-            .contains(&extension)
-            || folders.split('/').any(|f| f.starts_with('.') && f.len() > 1)
-            || name.starts_with('.')
-        {
+        } else if CONFIG_EXTENSIONS.contains(&extension) || is_hidden(folders, name) {
             Self::Config
         } else {
             Self::Source
         }
     }
+}
+
+const VENDORED: &[&str] =
+    &["vendor", "vendored", "third_party", "third-party", "thirdparty", "node_modules", "bower_components"];
+const BENCHES: &[&str] = &["bench", "benches", "benchmark", "benchmarks", "perf", "sandbox", "fuzz", "fuzzing"];
+const EXAMPLES: &[&str] =
+    &["example", "examples", "demo", "demos", "sample", "samples", "tutorial", "tutorials", "playground"];
+const EXAMPLE_ENDS: &[&str] = &["-example", "-examples", ".sample", ".samples", "_example"];
+const LOCALES: &[&str] = &["locales", "locale", "i18n", "translations", "l10n"];
+const DECLARATION_ENDS: &[&str] = &[".d.ts", ".d.mts", ".d.cts", ".pyi"];
+const LEGACY: &[&str] = &["legacy", "compat", "deprecated", "_compat", "_legacy", "polyfill", "polyfills"];
+const LEGACY_STEMS: &[&str] = &["compat", "_compat", "legacy", "deprecated"];
+const DOCS: &[&str] = &["doc", "docs", "documentation", "guides", "changes", "changelog"];
+const DOC_EXTENSIONS: &[&str] = &["md", "mdx", "rst", "txt", "adoc", "markdown", "html"];
+const CONFIG_EXTENSIONS: &[&str] =
+    &["json", "yaml", "yml", "toml", "ini", "cfg", "lock", "xml", "properties", "csproj", "props"];
+
+/// Whether one of the folders has one of these names.
+fn lies_in(folders: &str, names: &[&str]) -> bool {
+    folders.split('/').any(|folder| names.contains(&folder))
+}
+
+/// Whether the name of one of the folders ends so.
+fn ends_in(folders: &str, ends: &[&str]) -> bool {
+    folders.split('/').any(|folder| ends.iter().any(|end| folder.ends_with(end)))
+}
+
+fn is_hidden(folders: &str, name: &str) -> bool {
+    name.starts_with('.') || folders.split('/').any(|folder| folder.starts_with('.') && folder.len() > 1)
+}
+
+fn is_bench(folders: &str, stem: &str) -> bool {
+    lies_in(folders, BENCHES)
+        || ends_in(folders, &["-bench", "-benches", ".benchmark", ".benchmarks", "_bench"])
+        || ["_bench", ".bench", "benchmark"].iter().any(|end| stem.ends_with(end))
 }
 
 fn is_test(folders: &str, stem: &str) -> bool {

@@ -21,6 +21,7 @@ pub use class::PathClass;
 pub use columns::{COLUMNS, ChunkHead, Columns, FileHead};
 pub use join::optimize;
 pub use lock::UpdateTurn;
+pub(crate) use record::Asked;
 pub use record::{FILES, FileRecord, INDEX_VERSION, IndexMeta, META, OUTLINES, Outline, Passage};
 pub use text::{TEXTS, read_part, read_text};
 pub use update::{Cancel, OnProgress, Progress, UpdateOptions, UpdateReport, update, update_files};

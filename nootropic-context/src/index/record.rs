@@ -19,7 +19,7 @@ pub const FILES: Table = Table::new("files");
 pub const OUTLINES: Table = Table::new("outlines");
 
 /// Counts up whenever words, passages or records are made differently, so that an index of another make is rebuilt.
-pub const INDEX_VERSION: u32 = 2;
+pub const INDEX_VERSION: u32 = 3;
 
 const META_KEY: &[u8] = b"meta";
 
@@ -217,6 +217,9 @@ pub struct Passage {
     pub symbol: Option<u32>,
 }
 
+/// Whether a question asks for a definition in the file of this path.
+pub(crate) type Asked<'a> = dyn Fn(&Symbol, &str) -> bool + 'a;
+
 /// A file's passages, definitions and references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -307,7 +310,7 @@ impl Outline {
     /// `None` if the number is not one of its chunks. An answer needs no more, and files may hold thousands.
     ///
     /// A definition in the passage that `asked` takes goes before the one that names the passage.
-    fn decode_one(bytes: &[u8], id: u32, asked: &dyn Fn(&str) -> bool) -> Decoded<Option<Self>> {
+    fn decode_one(bytes: &[u8], id: u32, asked: &Asked<'_>) -> Decoded<Option<Self>> {
         let mut r = Reader::new(bytes);
         let mut outline = Self::decode_head(&mut r)?;
         let Some(index) = id.checked_sub(outline.first_chunk) else { return Ok(None) };
@@ -328,7 +331,7 @@ impl Outline {
             if within.contains(&view.span.start_byte) {
                 let symbol = view.to_symbol()?;
                 let weight = definition_weight(symbol.kind);
-                if weight > best && asked(&symbol.name) {
+                if weight > best && asked(&symbol, &outline.path) {
                     (named, best) = (Some(symbol), weight);
                     continue;
                 }
@@ -344,6 +347,13 @@ impl Outline {
         found.symbol = named.is_some().then_some(0);
         outline.symbols.extend(named);
         Ok(Some(outline))
+    }
+
+    /// The chunks that show a definition: the one it begins in, and those that are named by it.
+    pub(crate) fn chunks_of(&self, index: u32, symbol: &Symbol) -> impl Iterator<Item = u32> {
+        let begins = self.passages.partition_point(|passage| passage.span.end_byte <= symbol.span.start_byte);
+        let shows = move |at: &usize| *at == begins || self.passages[*at].symbol == Some(index);
+        (0..self.passages.len()).filter(shows).map(|at| self.first_chunk + at as u32)
     }
 
     /// A chunk of this file, its text cut from `text`; `None` if the number is not one of its chunks.
@@ -373,12 +383,7 @@ impl Outline {
     ///
     /// # Errors
     /// As [`Outline::read`] and [`read_text`](super::read_text).
-    pub fn read_chunk(
-        txn: &dyn ReadTxn,
-        file: u32,
-        id: u32,
-        asked: &dyn Fn(&str) -> bool,
-    ) -> Result<Option<(Chunk, bool)>> {
+    pub fn read_chunk(txn: &dyn ReadTxn, file: u32, id: u32, asked: &Asked<'_>) -> Result<Option<(Chunk, bool)>> {
         let key = file.to_be_bytes();
         let one =
             Self::decode_one(Self::bytes(txn, &key)?, id, asked).map_err(|e| Error::corrupt(OUTLINES, &key, e.0))?;
@@ -395,6 +400,36 @@ impl Outline {
     pub fn read(txn: &dyn ReadTxn, file: u32) -> Result<Self> {
         let key = file.to_be_bytes();
         Self::decode(Self::bytes(txn, &key)?).map_err(|e| Error::corrupt(OUTLINES, &key, e.0))
+    }
+
+    /// The outline of a file with no references, and of its definitions only those whose name `wanted` takes, each with its
+    /// place among all of them.
+    ///
+    /// # Errors
+    /// As [`Outline::read`].
+    pub(crate) fn read_named(
+        txn: &dyn ReadTxn,
+        file: u32,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<(Self, Vec<(u32, Symbol)>)> {
+        let key = file.to_be_bytes();
+        Self::decode_named(Self::bytes(txn, &key)?, wanted).map_err(|e| Error::corrupt(OUTLINES, &key, e.0))
+    }
+
+    fn decode_named(bytes: &[u8], wanted: &dyn Fn(&str) -> bool) -> Decoded<(Self, Vec<(u32, Symbol)>)> {
+        let mut r = Reader::new(bytes);
+        let mut outline = Self::decode_head(&mut r)?;
+        for _ in 0..r.count(5)? {
+            outline.passages.push(passage(&mut r)?);
+        }
+        let mut found = Vec::new();
+        for i in 0..r.count(7)? as u32 {
+            let view = SymbolView::decode(&mut r)?;
+            if wanted(&String::from_utf8_lossy(view.name)) {
+                found.push((i, view.to_symbol()?));
+            }
+        }
+        Ok((outline, found))
     }
 
     /// The path of a file, as [`Outline::path`], without reading the rest.
@@ -495,11 +530,20 @@ mod tests {
         let bytes = whole.encode();
         assert_eq!(Outline::decode(&bytes), Ok(whole.clone()));
         for id in 700..740 {
-            let one = Outline::decode_one(&bytes, id, &|_| false).unwrap().unwrap();
+            let one = Outline::decode_one(&bytes, id, &|_, _| false).unwrap().unwrap();
             assert_eq!(one.chunk(id, &text), whole.chunk(id, &text), "{id}");
         }
-        assert_eq!(Outline::decode_one(&bytes, 699, &|_| false), Ok(None));
-        assert_eq!(Outline::decode_one(&bytes, 740, &|_| false), Ok(None));
+        assert_eq!(Outline::decode_one(&bytes, 699, &|_, _| false), Ok(None));
+        assert_eq!(Outline::decode_one(&bytes, 740, &|_, _| false), Ok(None));
+    }
+
+    #[test]
+    fn definitions_of_a_name_keep_their_place() {
+        let whole = outline();
+        let (part, found) = Outline::decode_named(&whole.encode(), &|name| name.ends_with('7')).unwrap();
+        assert_eq!(part, Outline { symbols: Vec::new(), references: Vec::new(), ..whole.clone() });
+        let wanted: Vec<_> = [7, 17, 27, 37].map(|i| (i, whole.symbols[i as usize].clone())).into();
+        assert_eq!(found, wanted);
     }
 
     #[test]
@@ -508,7 +552,7 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Outline::decode(&bytes[..cut]).is_err(), "cut at {cut}");
             // Where the cut lies behind what is asked for there is nothing to find: the checksum is for that.
-            let _ = Outline::decode_one(&bytes[..cut], 720, &|_| true);
+            let _ = Outline::decode_one(&bytes[..cut], 720, &|_, _| true);
         }
     }
 }

@@ -70,11 +70,12 @@ pub struct UpdateReport {
     pub bytes: u64,
     /// Files that were new or changed.
     pub indexed: u64,
-    /// Files taken out because they are gone.
+    /// Indexed files taken out because they are gone.
     pub removed: u64,
-    /// Files that had not changed.
+    /// Files that are indexed as they are. Every file looked at counts as one of indexed, unchanged and skipped, or as removed
+    /// if it went meanwhile; `files` is the sum of indexed and unchanged, and of those indexed before that cannot be read now.
     pub unchanged: u64,
-    /// Files that are not indexed, by reason.
+    /// Files and folders that are not indexed, or cannot be read now, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
     /// How long it took.
     pub seconds: f64,
@@ -107,7 +108,7 @@ pub fn update(
     let made_with = Fingerprint::of(options);
     drop_other_version(store)?;
     adopt(store, made_with)?;
-    let Survey { jobs, gone, found, unchanged, mut skipped } = survey(store, root, options, cancel)?;
+    let Survey { jobs, gone, found, unchanged, skipped } = survey(store, root, options, cancel)?;
     let mut progress = Progress { found, queued: jobs.len() as u64, ..Progress::default() };
     on_progress(progress);
     let mut writer = Writer::new(store, made_with, options.batch_bytes);
@@ -116,10 +117,8 @@ pub fn update(
         let team = Team::new(&reader, options, jobs, cancel);
         team.analyze(&mut |file| {
             progress.done += 1;
-            match &file.outcome {
-                Outcome::Text(text) => progress.bytes += u64::from(text.bytes),
-                Outcome::Skipped(reason) => *skipped.entry(reason.as_str()).or_default() += 1,
-                Outcome::Same(_) => {}
+            if let Outcome::Text(text) = &file.outcome {
+                progress.bytes += u64::from(text.bytes);
             }
             on_progress(progress);
             writer.push(file)
@@ -130,23 +129,16 @@ pub fn update(
     if cancel() {
         return Err(Error::Cancelled);
     }
-    gone.into_iter().for_each(|path| writer.batch.remove(path));
+    gone.into_iter().for_each(|path| writer.batch.remove(path, None));
     writer.commit()?;
     compact(store, cancel)?;
     begin_if_empty(store)?;
-    let mut report = UpdateReport {
-        indexed: writer.total.indexed.into(),
-        removed: writer.total.removed.into(),
-        unchanged,
-        skipped,
-        seconds: begun.elapsed().as_secs_f64(),
-        ..UpdateReport::default()
-    };
-    describe(store, &mut report)?;
-    Ok(report)
+    writer.total.unchanged += unchanged;
+    writer.total.skipped.add(&skipped);
+    report(store, writer.total, begun)
 }
 
-/// Brings single files into step; for watching. Files that are gone are taken out.
+/// Brings single files into step; for watching. Files that are gone are taken out. The report counts these files alone.
 ///
 /// # Errors
 /// As [`update`]; [`IndexVersion`](crate::Error::IndexVersion) if another version made the index, which only [`update`]
@@ -173,25 +165,27 @@ pub fn update_files(
         let known = known.filter(|k| k.skipped.is_none()).map(|k| k.hash);
         let file = analyze(&reader, Job { path: path.clone(), size: 0, known }, &options.chunks);
         match file.outcome {
-            Outcome::Skipped(SkipReason::Vanished | SkipReason::NotRegular | SkipReason::Symlink) => {
-                writer.batch.remove(file.path);
+            Outcome::Skipped(reason @ (SkipReason::Vanished | SkipReason::NotRegular | SkipReason::Symlink)) => {
+                writer.batch.remove(file.path, Some(reason));
             }
             _ => writer.push(file)?,
         }
     }
     writer.commit()?;
     compact(store, &|| false)?;
+    report(store, writer.total, begun)
+}
+
+/// What was done since `begun`, and what the index holds now.
+fn report(store: &dyn Store, total: Applied, begun: Instant) -> Result<UpdateReport> {
     let mut report = UpdateReport {
-        indexed: writer.total.indexed.into(),
-        removed: writer.total.removed.into(),
+        indexed: total.indexed,
+        removed: total.removed,
+        unchanged: total.unchanged,
+        skipped: total.skipped.by_name(),
         seconds: begun.elapsed().as_secs_f64(),
         ..UpdateReport::default()
     };
-    describe(store, &mut report)?;
-    Ok(report)
-}
-
-fn describe(store: &dyn Store, report: &mut UpdateReport) -> Result<()> {
     store.read_with(|txn| {
         if let Some(meta) = IndexMeta::read(txn)? {
             report.files = meta.files.into();
@@ -200,7 +194,8 @@ fn describe(store: &dyn Store, report: &mut UpdateReport) -> Result<()> {
             report.snapshot = Some(txn.snapshot().to_string());
         }
         Ok(())
-    })
+    })?;
+    Ok(report)
 }
 
 /// An index of nothing is an index: who asks it gets an empty answer.
@@ -239,10 +234,7 @@ impl<'s> Writer<'s> {
     fn commit(&mut self) -> Result<()> {
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.made_with));
         let (applied, _) = batch.commit(self.store)?;
-        self.total.indexed += applied.indexed;
-        self.total.removed += applied.removed;
-        self.total.chunks += applied.chunks;
-        self.total.bytes += applied.bytes;
+        self.total.add(&applied);
         self.last = Instant::now();
         Ok(())
     }

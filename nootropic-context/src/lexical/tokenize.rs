@@ -143,6 +143,23 @@ pub fn fold(identifier: &str, out: &mut Vec<u8>) -> bool {
     out.len() > 1
 }
 
+/// Writes the name of a definition as the index has it: as [`fold`] writes an identifier, but whatever its length, since who
+/// asks for a name asks for no other. One of underscores alone keeps them; of a long one the beginning and a hash stand for
+/// the whole.
+pub(crate) fn fold_name(name: &str, out: &mut Vec<u8>) {
+    out.clear();
+    lower(name, out);
+    if out.iter().any(|b| *b != b'_') {
+        out.retain(|b| *b != b'_');
+    }
+    if name.len() > MAX_WORD {
+        let hash = blake3::hash(out).to_hex();
+        let cut = (0..=MAX_WORD.min(out.len())).rev().find(|at| out.get(*at).is_none_or(|b| *b & 0xc0 != 0x80));
+        out.truncate(cut.unwrap_or(0));
+        out.extend_from_slice(&hash.as_bytes()[..32]);
+    }
+}
+
 fn lower(text: &str, out: &mut Vec<u8>) {
     if text.is_ascii() {
         out.extend(text.bytes().map(|b| b.to_ascii_lowercase()));
@@ -459,6 +476,26 @@ mod tests {
         assert_eq!(split("ÜberMaß"), ["Über", "Maß"]);
         assert_eq!(split("_"), Vec::<&str>::new());
         assert_eq!(split("A"), ["A"]);
+    }
+
+    #[test]
+    fn a_defined_name_of_any_length_has_a_term_of_its_own() {
+        let term = |name: &str| {
+            let mut out = Vec::new();
+            fold_name(name, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for name in ["join_set", "JoinSet", "x86_64", "Größe", "$el", "operator=="] {
+            let mut folded = Vec::new();
+            assert!(fold(name, &mut folded));
+            assert_eq!(term(name).as_bytes(), folded, "{name}");
+        }
+        assert_eq!(["f", "F", "_f", "_", "__"].map(term), ["f", "f", "f", "_", "__"]);
+        let (one, other) = ("ü".repeat(40) + "_One", "ü".repeat(40) + "other");
+        assert_eq!(term(&one), term(&one.replace('_', "")));
+        assert_ne!(term(&one), term(&other));
+        assert!(term(&one).starts_with(&"ü".repeat(32)) && term(&one).len() == MAX_WORD + 32, "{}", term(&one));
+        assert_eq!(term(&format!("a{}", "ü".repeat(40))).len(), MAX_WORD - 1 + 32, "no letter is cut in two");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use nootropic_core::{Symbol, SymbolKind};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::posting::{Field, Frequencies};
-use super::tokenize::{fold, identifiers, normalize, parts};
+use super::tokenize::{fold, fold_name, identifiers, normalize, parts};
 use crate::syntax::Parsed;
 
 /// The kinds of term, each a name space of its own in the inverted index.
@@ -238,11 +238,9 @@ impl<'a> Counter<'a> {
 
     fn definition(&mut self, symbol: &Symbol) {
         self.name(&symbol.name, 2);
-        if fold(&symbol.name, &mut self.scratch) {
-            let id = intern(&mut self.words.terms, &mut self.term, TermKind::Definition, &self.scratch);
-            let weight = definition_weight(symbol.kind);
-            self.add(id, Field::Symbol, weight);
-        }
+        fold_name(&symbol.name, &mut self.scratch);
+        let id = intern(&mut self.words.terms, &mut self.term, TermKind::Definition, &self.scratch);
+        self.add(id, Field::Symbol, definition_weight(symbol.kind));
     }
 
     fn name(&mut self, name: &str, level: u16) {

@@ -3,21 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use nootropic_core::{Chunk, ChunkId, ReadTxn, Result, Snapshot, Store, StoreExt};
+use nootropic_core::{Chunk, ChunkId, ReadTxn, Result, Snapshot, Store, StoreExt, Symbol};
 
 use super::explain::{Signal, explain};
 use super::filter::allowed;
 use super::query::Query;
 use super::rank::{Candidate, Ranker};
-use super::ranking::Ranking;
+use super::ranking::{NEIGHBORS, Ranking};
 use super::score::{LiveSegment, Norms, Scorer, Scores};
-use crate::index::{Columns, Outline};
+use crate::index::{Asked, Columns, Outline};
 use crate::lexical::words::TermKind;
-use crate::lexical::{fold, segments};
+use crate::lexical::{fold_name, segments};
 use crate::vectors::VectorSearch;
-
-/// How many passages nearness speaks for.
-const NEIGHBORS: usize = 100;
 
 /// How to search.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +66,8 @@ struct View {
     segments: Vec<LiveSegment>,
 }
 
-/// Searches one index. Cheap to share; concurrent searches do not wait for each other.
+/// Searches one index. Cheap to share. Concurrent searches wait for each other only where the index changed since the last
+/// one, or is weighed otherwise: while one of them loads its columns, which the others then use as well.
 #[derive(Debug)]
 pub struct Engine {
     store: Arc<dyn Store>,
@@ -115,12 +113,13 @@ impl Engine {
         options: &SearchOptions,
     ) -> Result<Answer> {
         let begun = Instant::now();
-        let query = Query::parse(question);
         let mut scores = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let found = self.store.read_with(|txn| {
             let view = self.view(txn, &options.ranking)?;
-            let hits = find(txn, &view, &query, near, options, &mut scores)?;
-            Ok((view.snapshot, hits))
+            let View { snapshot, columns, norms, segments } = &*view;
+            let scorer = Scorer { txn, columns, norms, segments, ranking: &options.ranking };
+            let query = Query::parse_by(question, |term| scorer.rarity(term))?;
+            Ok((*snapshot, find(&scorer, &query, near, options, &mut scores)?))
         });
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scores);
         let (snapshot, hits) = found?;
@@ -136,7 +135,7 @@ impl Engine {
             let view = self.view(txn, &Ranking::default())?;
             let mut out = Vec::with_capacity(chunks.len());
             for id in chunks {
-                if let Some((chunk, _)) = passage(txn, &view.columns, *id, &|_| false)? {
+                if let Some((chunk, _)) = passage(txn, &view.columns, *id, &|_, _| false)? {
                     out.push(chunk);
                 }
             }
@@ -159,18 +158,15 @@ impl Engine {
 }
 
 fn find(
-    txn: &dyn ReadTxn,
-    view: &View,
+    scorer: &Scorer<'_>,
     query: &Query,
     near: Option<(&VectorSearch, &[f32])>,
     options: &SearchOptions,
     scores: &mut Scores,
 ) -> Result<Vec<Hit>> {
-    let ranking = &options.ranking;
-    let columns = &view.columns;
-    let scorer = Scorer { txn, columns, norms: &view.norms, segments: &view.segments, ranking };
+    let Scorer { txn, columns, norms, ranking, .. } = *scorer;
     scorer.score(query, scores)?;
-    let allowed = allowed(&query.filters, &scorer)?;
+    let allowed = allowed(query, scorer)?;
     let may_be_found = |id: ChunkId| {
         columns.slot(id.0).is_some_and(|slot| {
             let file = columns.file_of(slot);
@@ -182,35 +178,32 @@ fn find(
         None => Vec::new(),
     };
     let mut ranked =
-        Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms: &view.norms, ranking }
-            .rank(options.limit);
+        Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms, ranking }.rank(options.limit);
     order_ties(txn, columns, &mut ranked)?;
     ranked.truncate(options.limit);
-    let asked = |name: &str| is_asked(query, name);
+    let asked = |symbol: &Symbol, path: &str| is_asked(query, symbol, path);
     let mut hits = Vec::with_capacity(ranked.len());
     for candidate in &ranked {
         let id = ChunkId(columns.chunk(candidate.slot as usize));
         if let Some((chunk, path_is_lossy)) = passage(txn, columns, id, &asked)? {
-            let signals = if options.explain { explain(&scorer, query, candidate)? } else { Vec::new() };
+            let signals = if options.explain { explain(scorer, query, candidate)? } else { Vec::new() };
             hits.push(Hit { chunk, score: candidate.score, path_is_lossy, signals });
         }
     }
     Ok(hits)
 }
 
-/// Whether the question asks for a definition of this name.
-fn is_asked(query: &Query, name: &str) -> bool {
+/// Whether the question asks for this definition: by `symbol:`, else by its name.
+fn is_asked(query: &Query, symbol: &Symbol, path: &str) -> bool {
+    if !query.names.is_empty() {
+        return query.names.iter().any(|name| name.fit(symbol, path).is_some());
+    }
     let mut folded = Vec::new();
-    fold(name, &mut folded)
-        && query.terms.iter().any(|term| term.kind == TermKind::Definition && term.term[1..] == folded[..])
+    fold_name(&symbol.name, &mut folded);
+    query.terms.iter().any(|term| term.kind == TermKind::Definition && term.term[1..] == folded[..])
 }
 
-fn passage(
-    txn: &dyn ReadTxn,
-    columns: &Columns,
-    id: ChunkId,
-    asked: &dyn Fn(&str) -> bool,
-) -> Result<Option<(Chunk, bool)>> {
+fn passage(txn: &dyn ReadTxn, columns: &Columns, id: ChunkId, asked: &Asked<'_>) -> Result<Option<(Chunk, bool)>> {
     match columns.slot(id.0).and_then(|slot| columns.head(slot)) {
         Some(head) => Outline::read_chunk(txn, head.file, id.0, asked),
         None => Ok(None),

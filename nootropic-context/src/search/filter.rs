@@ -1,33 +1,37 @@
 //! Turns `path:`, `lang:` and `symbol:`, and the same with a leading `-`, into the passages they let through.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use ignore::overrides::OverrideBuilder;
 use nootropic_core::{Error, KeyRange, Result};
 use rustc_hash::FxHashSet;
 
-use super::query::{Filters, last_name};
+use super::glob::PathFilter;
+use super::name::{NameFit, NamePath};
+use super::query::{Filters, Query, term};
 use super::rank::Allowed;
 use super::score::Scorer;
-use crate::index::{FILES, FileRecord};
+use crate::index::{FILES, FileRecord, Outline};
 use crate::lexical::words::TermKind;
-use crate::lexical::{POSTINGS, fold, posting};
+use crate::lexical::{POSTINGS, posting};
 use crate::syntax::Language;
 
-/// What `filters` let through.
+/// What the filters of a question let through.
 ///
 /// # Errors
 /// `InvalidInput` for a glob or a language that does not exist.
-pub(crate) fn allowed(filters: &Filters, scorer: &Scorer<'_>) -> Result<Allowed> {
+pub(crate) fn allowed(query: &Query, scorer: &Scorer<'_>) -> Result<Allowed> {
+    let filters = &query.filters;
     let mut out = Allowed::default();
     if [&filters.paths, &filters.not_paths, &filters.languages, &filters.not_languages].iter().any(|f| !f.is_empty()) {
         out.files = Some(files(filters, scorer)?);
     }
-    if !filters.symbols.is_empty() {
-        out.slots = Some(slots(&filters.symbols, scorer)?);
+    if !query.names.is_empty() {
+        out.slots = Some(slots(&query.names, scorer)?);
     }
     if !filters.not_symbols.is_empty() {
-        let left_out = slots(&filters.not_symbols, scorer)?;
+        let names: Vec<NamePath> = filters.not_symbols.iter().map(|name| NamePath::parse(name)).collect();
+        let left_out = slots(&names, scorer)?;
         match &mut out.slots {
             Some(slots) => slots.retain(|slot| !left_out.contains(slot)),
             None => out.slots = Some((0..scorer.columns.slots() as u32).filter(|s| !left_out.contains(s)).collect()),
@@ -80,47 +84,41 @@ pub(crate) fn language(name: &str) -> Result<Language> {
     })
 }
 
-/// The passages that define or continue any of these.
-fn slots(names: &[String], scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
+/// The passages that define or continue any of these. What the path of a file is needed for counts only where there is
+/// nothing else: `Store.open` is no free function in `store.rs` if there is a `Store` that has it.
+fn slots(names: &[NamePath], scorer: &Scorer<'_>) -> Result<FxHashSet<u32>> {
     let mut slots = FxHashSet::default();
-    let mut folded = Vec::new();
     for name in names {
-        if !fold(last_name(name), &mut folded) {
-            continue;
+        let (mut by_definitions, mut by_path) = (Vec::new(), Vec::new());
+        for file in definers(name, scorer)? {
+            let (outline, symbols) = Outline::read_named(scorer.txn, file, &|found| name.ends_in(found))?;
+            for (i, symbol) in &symbols {
+                let passages = match name.fit(symbol, &outline.path) {
+                    Some(NameFit::Definitions) => &mut by_definitions,
+                    Some(NameFit::Path) => &mut by_path,
+                    None => continue,
+                };
+                let chunks = outline.chunks_of(*i, symbol);
+                passages.extend(chunks.filter_map(|chunk| scorer.columns.slot(chunk)).map(|slot| slot as u32));
+            }
         }
-        let mut term = vec![TermKind::Definition as u8];
-        term.extend_from_slice(&folded);
-        for (segment, list) in scorer.lists(&term)? {
-            posting::decode(list, |p| {
-                slots.extend(scorer.columns.slot(segment.first.wrapping_add(p.chunk)).map(|s| s as u32))
-            })
-            .map_err(|e| Error::corrupt(POSTINGS, &term, e.0))?;
-        }
+        slots.extend(if by_definitions.is_empty() { by_path } else { by_definitions });
     }
     Ok(slots)
 }
 
-/// A glob as in ignore files where there is a wildcard, else a part of the path.
-pub(crate) enum PathFilter {
-    Glob(Box<ignore::overrides::Override>),
-    Part(String),
-}
-
-impl PathFilter {
-    pub(crate) fn new(text: &str) -> Result<Self> {
-        if !text.contains(['*', '?', '[', '{']) {
-            return Ok(Self::Part(text.trim_start_matches("./").to_lowercase()));
-        }
-        let mut builder = OverrideBuilder::new("");
-        let bad = |e: ignore::Error| Error::invalid("path", e.to_string());
-        builder.add(text).map_err(bad)?;
-        Ok(Self::Glob(Box::new(builder.build().map_err(bad)?)))
-    }
-
-    pub(crate) fn fits(&self, path: &str) -> bool {
-        match self {
-            Self::Glob(glob) => glob.matched(path, false).is_whitelist(),
-            Self::Part(part) => path.to_lowercase().contains(part),
+/// The files that define a name.
+fn definers(name: &NamePath, scorer: &Scorer<'_>) -> Result<BTreeSet<u32>> {
+    let mut files = BTreeSet::new();
+    for name in name.names() {
+        let term = term(TermKind::Definition, name);
+        for (segment, list) in scorer.lists(&term)? {
+            posting::decode(list, |p| {
+                let slot = scorer.columns.slot(segment.first.wrapping_add(p.chunk));
+                files.extend(slot.and_then(|slot| scorer.columns.head(slot)).map(|head| head.file));
+            })
+            .map_err(|e| Error::corrupt(POSTINGS, &term, e.0))?;
         }
     }
+    Ok(files)
 }

@@ -3,6 +3,8 @@
 mod engine;
 mod explain;
 pub(crate) mod filter;
+pub(crate) mod glob;
+mod name;
 mod query;
 mod rank;
 mod ranking;

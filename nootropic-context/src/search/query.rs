@@ -1,5 +1,11 @@
 //! What a question asks for: filters, words, and whether it names something or describes it.
 
+use std::convert::Infallible;
+
+use rustc_hash::FxHashSet;
+
+use super::name::NamePath;
+use super::ranking::{COMPOUND_NAME, JOINED, ONLY_NAME, WORD_AS_NAME};
 use crate::lexical::words::TermKind;
 use crate::lexical::{fold, identifiers, is_stopword, normalize, parts};
 
@@ -26,7 +32,7 @@ pub struct Filters {
     pub languages: Vec<String>,
     /// `-lang:`; none may fit.
     pub not_languages: Vec<String>,
-    /// `symbol:`; the passage defines or continues any of them.
+    /// `symbol:`, a name or one in what it lies in (`Store.open`); the passage defines or continues any of them.
     pub symbols: Vec<String>,
     /// `-symbol:`; the passage defines and continues none of them.
     pub not_symbols: Vec<String>,
@@ -67,48 +73,60 @@ pub(crate) struct QueryTerm {
 pub struct Query {
     /// As given.
     pub text: String,
-    /// Without the filters.
+    /// Without the filters: as given where there are none, else with one space between words.
     pub words: String,
     /// What it asks for.
     pub class: QueryClass,
     /// What must fit.
     pub filters: Filters,
+    /// What `symbol:` names.
+    pub(crate) names: Vec<NamePath>,
     pub(crate) terms: Vec<QueryTerm>,
     pub(crate) word_count: usize,
     /// Mentions tests, examples, …: then those are not held back.
     pub(crate) wants: Vec<crate::index::PathClass>,
 }
 
-/// The most words of a question that are looked up.
-const MAX_WORDS: usize = 32;
+/// The most words of a question that are looked up: as many as a set of bits for each file can hold.
+pub(crate) const MAX_WORDS: usize = 32;
 
 impl Query {
     /// Parses a question. Anything is a question; filters that are not understood are words.
+    ///
+    /// Of more than 32 different words, the longest are looked up; a search, which knows the index, takes those that are
+    /// rarest in it.
     pub fn parse(text: &str) -> Self {
+        let by_length = |term: &[u8]| Ok::<_, Infallible>(term.len() as f32);
+        match Self::parse_by(text, by_length) {
+            Ok(query) => query,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`parse`](Self::parse), with what says how rare a term is, 0 for one that is nowhere.
+    ///
+    /// # Errors
+    /// Whatever `rarity` returns; it is asked only if there are too many words.
+    pub(crate) fn parse_by<E>(text: &str, rarity: impl FnMut(&[u8]) -> Result<f32, E>) -> Result<Self, E> {
         let (words, filters) = split_filters(text);
         let class = classify(&words);
         let mut builder = Terms::default();
-        builder.gather(&words, class);
+        builder.gather(&most_telling(content(&words), rarity)?, class);
         // `symbol:` lets passages through; where the name is what they are about, they come first.
-        for name in &filters.symbols {
-            builder.definition(name);
-        }
+        let names: Vec<NamePath> = filters.symbols.iter().map(|name| NamePath::parse(name)).collect();
+        names.iter().flat_map(NamePath::names).for_each(|name| builder.definition(name));
         let wants = wanted_classes(&words);
-        Self {
+        Ok(Self {
             text: text.to_owned(),
             words,
             class,
             filters,
+            names,
             word_count: builder.word_count,
             terms: builder.terms,
             wants,
-        }
+        })
     }
-}
-
-/// Only the last name of `Environment.commit` is a term.
-pub(crate) fn last_name(name: &str) -> &str {
-    name.rsplit(['.', ':', '#']).next().unwrap_or(name)
 }
 
 fn split_filters(text: &str) -> (String, Filters) {
@@ -120,7 +138,8 @@ fn split_filters(text: &str) -> (String, Filters) {
             None => words.push(word),
         }
     }
-    (words.join(" "), filters)
+    let words = if filters.is_empty() { text.trim().to_owned() } else { words.join(" ") };
+    (words, filters)
 }
 
 /// What a filter looks at.
@@ -136,9 +155,9 @@ fn filter(word: &str) -> Option<(FilterKind, bool, &str)> {
     let (name, value) = word.split_once(':')?;
     let (leave_out, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
     let kind = match name {
-        "path" | "file" => FilterKind::Path,
-        "lang" | "language" => FilterKind::Language,
-        "symbol" | "sym" => FilterKind::Symbol,
+        "path" => FilterKind::Path,
+        "lang" => FilterKind::Language,
+        "symbol" => FilterKind::Symbol,
         _ => return None,
     };
     let bare = value.trim_matches('"');
@@ -197,6 +216,58 @@ fn wanted_classes(words: &str) -> Vec<crate::index::PathClass> {
     out
 }
 
+/// The words of a question without those that say nothing; all of them if that is all there is.
+fn content(words: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    identifiers(words, |word| names.push(word.text));
+    let content: Vec<&str> = names.iter().copied().filter(|w| !is_stopword(&w.to_lowercase())).collect();
+    // A question of stop words only is still a question.
+    if content.is_empty() { names } else { content }
+}
+
+/// Where there are more than [`MAX_WORDS`], each word once, and of those that are still too many the rarest, as they stand.
+fn most_telling<E>(content: Vec<&str>, mut rarity: impl FnMut(&[u8]) -> Result<f32, E>) -> Result<Vec<&str>, E> {
+    if content.len() <= MAX_WORDS {
+        return Ok(content);
+    }
+    let mut seen = FxHashSet::default();
+    let mut ranked = Vec::new();
+    for (at, word) in content.into_iter().enumerate() {
+        let terms = word_terms(word);
+        // `joinSet` and `JoinSet` are looked up alike, `joinset` is not.
+        if seen.insert((word.to_lowercase(), terms.len())) {
+            let mut rarest = 0.0_f32;
+            for part in &terms {
+                rarest = rarest.max(rarity(&term(TermKind::Word, part))?);
+            }
+            ranked.push((rarest, at, word));
+        }
+    }
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    ranked.truncate(MAX_WORDS);
+    ranked.sort_by_key(|(_, at, _)| *at);
+    Ok(ranked.into_iter().map(|(.., word)| word).collect())
+}
+
+/// The parts of a word as they are looked up, without their kind.
+fn word_terms(word: &str) -> Vec<Vec<u8>> {
+    let (mut buffer, mut found) = (Vec::new(), Vec::new());
+    parts(word, |part| {
+        if normalize(part, &mut buffer) && (part.len() > 1 || word.len() == 1) {
+            found.push(buffer.clone());
+        }
+    });
+    found
+}
+
+/// A term with its kind in front, as in the index.
+pub(super) fn term(kind: TermKind, text: &[u8]) -> Vec<u8> {
+    let mut term = Vec::with_capacity(text.len() + 1);
+    term.push(kind as u8);
+    term.extend_from_slice(text);
+    term
+}
+
 #[derive(Default)]
 struct Terms {
     terms: Vec<QueryTerm>,
@@ -204,13 +275,7 @@ struct Terms {
 }
 
 impl Terms {
-    fn gather(&mut self, words: &str, class: QueryClass) {
-        let mut names = Vec::new();
-        identifiers(words, |word| names.push(word.text));
-        let content: Vec<&str> = names.iter().copied().filter(|w| !is_stopword(&w.to_lowercase())).collect();
-        // A question of stop words only is still a question.
-        let content = if content.is_empty() { names } else { content };
-        let content = &content[..content.len().min(MAX_WORDS)];
+    fn gather(&mut self, content: &[&str], class: QueryClass) {
         for name in content {
             self.identifier(name, class);
         }
@@ -223,12 +288,7 @@ impl Terms {
 
     fn identifier(&mut self, name: &str, class: QueryClass) {
         let mut buffer = Vec::new();
-        let mut found = Vec::new();
-        parts(name, |part| {
-            if normalize(part, &mut buffer) && (part.len() > 1 || name.len() == 1) {
-                found.push(buffer.clone());
-            }
-        });
+        let found = word_terms(name);
         let first = self.word_count;
         for part in &found {
             if self.terms.iter().any(|t| t.kind == TermKind::Word && t.term[1..] == part[..]) {
@@ -243,19 +303,16 @@ impl Terms {
             }
             // Who types a bare name wants to see what it stands for.
             let weight = match class {
-                QueryClass::Symbol => 12.0,
-                _ if found.len() > 1 => 3.0,
-                _ => 1.0,
+                QueryClass::Symbol => ONLY_NAME,
+                _ if found.len() > 1 => COMPOUND_NAME,
+                _ => WORD_AS_NAME,
             };
             self.push(TermKind::Definition, &buffer, weight, first);
         }
     }
 
-    fn definition(&mut self, name: &str) {
-        let mut buffer = Vec::new();
-        if fold(last_name(name), &mut buffer) {
-            self.push(TermKind::Definition, &buffer, 12.0, self.word_count.saturating_sub(1));
-        }
+    fn definition(&mut self, name: &[u8]) {
+        self.push(TermKind::Definition, name, ONLY_NAME, self.word_count.saturating_sub(1));
     }
 
     /// “join set” may be how someone says `JoinSet`.
@@ -263,15 +320,13 @@ impl Terms {
         let mut buffer = Vec::new();
         if fold(joined, &mut buffer) {
             let word = self.word_count.saturating_sub(1);
-            self.push(TermKind::Identifier, &buffer, 0.5, word);
-            self.push(TermKind::Definition, &buffer, n as f32 * 0.5, word);
+            self.push(TermKind::Identifier, &buffer, JOINED, word);
+            self.push(TermKind::Definition, &buffer, n as f32 * JOINED, word);
         }
     }
 
     fn push(&mut self, kind: TermKind, text: &[u8], weight: f32, word: usize) {
-        let mut term = Vec::with_capacity(text.len() + 1);
-        term.push(kind as u8);
-        term.extend_from_slice(text);
+        let term = term(kind, text);
         if self.terms.iter().all(|t| t.term != term) {
             self.terms.push(QueryTerm { term, kind, weight, word: word.min(31) });
         }
@@ -294,11 +349,13 @@ mod tests {
 
     #[test]
     fn a_leading_minus_leaves_out_and_what_is_no_filter_is_a_word() {
-        let query = Query::parse("-lang:ts -language:go -symbol:main -file:docs x -other:y -path: lang::x -sym:\"\"");
+        let query = Query::parse("-lang:ts -lang:go -symbol:main -path:docs x -other:y -path: lang::x -symbol:\"\"");
         assert_eq!(query.filters.not_languages, ["ts", "go"]);
         assert_eq!(query.filters.not_symbols, ["main"]);
         assert_eq!(query.filters.not_paths, ["docs"]);
-        assert_eq!(query.words, "x -other:y -path: lang::x -sym:\"\"");
+        assert_eq!(query.words, "x -other:y -path: lang::x -symbol:\"\"");
+        let pasted = "panic at file:src/main.rs language:en sym:main";
+        assert_eq!((Query::parse(pasted).filters, Query::parse(pasted).words), (Filters::default(), pasted.into()));
         assert!(is_filter("-lang:ts") && !is_filter("-l") && !is_filter("-lang"));
     }
 
@@ -314,6 +371,25 @@ mod tests {
         ] {
             assert_eq!(Query::parse(text).class, class, "{text}");
         }
+    }
+
+    #[test]
+    fn of_too_many_words_the_rarest_are_taken_in_their_order() {
+        let word = |i: u8| format!("w{}{}q", char::from(b'a' + i / 8), char::from(b'a' + i % 8));
+        let text: Vec<String> = (0..20).chain(0..20).chain(20..40).map(word).collect();
+        let terms = |query: Query| -> Vec<String> {
+            let words = query.terms.iter().filter(|term| term.kind == TermKind::Word);
+            words.map(|term| String::from_utf8(term.term[1..].to_vec()).unwrap()).collect()
+        };
+        let rarity = |term: &[u8]| -> Result<f32, Infallible> {
+            let common = (3..11).any(|i| term.ends_with(word(i).as_bytes()));
+            Ok(if common { 0.5 } else { 1.0 })
+        };
+        let Ok(chosen) = Query::parse_by(&text.join(" "), rarity);
+        let wanted: Vec<String> = (0..3).chain(11..40).map(word).collect();
+        assert_eq!((chosen.word_count, terms(chosen)), (MAX_WORDS, wanted));
+        let repeated = format!("{} zebra", "lock ".repeat(MAX_WORDS));
+        assert_eq!(terms(Query::parse(&repeated)), ["lock", "zebra"]);
     }
 
     #[test]

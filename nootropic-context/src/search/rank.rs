@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::query::Query;
-use super::ranking::Ranking;
+use super::ranking::{CANDIDATES, MAX_TIES, Ranking};
 use super::score::{Norms, Scores};
 use crate::index::Columns;
 use crate::vectors::Neighbor;
@@ -47,9 +47,6 @@ impl Allowed {
         self.slots.as_ref().is_none_or(|slots| slots.contains(&slot))
     }
 }
-
-/// How many passages of equal score are put in order beyond those asked for.
-const MAX_TIES: usize = 100;
 
 /// Sums made in another order differ in their last bits: no passage exceeds its file's bound by more than this.
 const BOUND_SLACK: f32 = 1.0001;
@@ -116,7 +113,7 @@ impl Ranker<'_> {
     pub(crate) fn rank(&self, limit: usize) -> Vec<Candidate> {
         // No more can be found than there are passages, whatever was asked for.
         let limit = limit.min(self.columns.slots());
-        let mut candidates = self.best((limit * 20).max(200));
+        let mut candidates = self.best((limit * CANDIDATES.0).max(CANDIDATES.1));
         candidates.sort_unstable_by(better);
         self.hold_back_repeats(&mut candidates);
         let cut = limit.checked_sub(1).and_then(|last| candidates.get(last)).map_or(f32::MAX, |last| last.score);
@@ -183,21 +180,18 @@ impl Ranker<'_> {
         Candidate { slot, file, score, passage, of_file, nearness, prior, length, coverage, repeat: 1.0 }
     }
 
-    /// Neighbours in order of slots, in the units of the lexical score: the nearest counts as much as the best match.
+    /// Neighbours in order of slots, each with what its nearness adds.
     fn nearness(&self) -> Vec<(u32, f32)> {
         let (Some(first), Some(last)) = (self.neighbors.first(), self.neighbors.last()) else {
             return Vec::new();
         };
         let best = |scores: &[f32]| scores.iter().copied().fold(0.0f32, f32::max);
-        let unit = match best(&self.scores.chunks) + self.ranking.file * best(&self.scores.files) {
-            unit if unit > 0.0 => unit,
-            _ => 1.0,
-        };
+        let most = best(&self.scores.chunks) + self.ranking.file * best(&self.scores.files);
         let span = (first.score - last.score).max(f32::EPSILON);
         let weigh = |neighbor: &Neighbor| {
             let slot = self.columns.slot(neighbor.id.0)?;
             let share = (neighbor.score - last.score) / span;
-            Some((slot as u32, self.ranking.vector * unit * share))
+            Some((slot as u32, self.ranking.nearness(most, share)))
         };
         let mut near: Vec<(u32, f32)> = self.neighbors.iter().filter_map(weigh).collect();
         near.sort_unstable_by_key(|(slot, _)| *slot);

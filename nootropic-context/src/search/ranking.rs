@@ -1,6 +1,28 @@
-//! The numbers behind the ranking, in one place, so that they can be measured and explained.
+//! The numbers behind the ranking, in one place, so that they can be measured and explained. How much a kind of definition
+//! and a part of a path say is counted into the index, in `lexical/words.rs`.
+
+use std::ops::RangeInclusive;
 
 use crate::index::PathClass;
+
+/// Weight of a definition's name that is the whole question, or that a `symbol:` filter names, beside that of a word.
+pub(super) const ONLY_NAME: f32 = 12.0;
+/// The same for a name of several parts among other words.
+pub(super) const COMPOUND_NAME: f32 = 3.0;
+/// The same for a single word among others, which may be a name.
+pub(super) const WORD_AS_NAME: f32 = 1.0;
+/// Weight of an identifier that neighbouring words may spell, and for each of those words that of a definition's name.
+pub(super) const JOINED: f32 = 0.5;
+/// What one level of a definition's kind counts where its name is asked for.
+pub(super) const DEFINITION_LEVEL: f32 = 0.5;
+/// Files that are shorter or longer than the mean by more than these factors count as if they were not.
+pub(super) const SIZES: RangeInclusive<f32> = 0.05..=20.0;
+/// How many passages nearness speaks for.
+pub(super) const NEIGHBORS: usize = 100;
+/// How many passages are ranked before those of one file are held apart: so many for each one asked for, and at least.
+pub(super) const CANDIDATES: (usize, usize) = (20, 200);
+/// How many passages of equal score are put in order beyond those asked for.
+pub(super) const MAX_TIES: usize = 100;
 
 /// How signals are weighed. The defaults are what measurement found; no rule names a repository or a question.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +76,13 @@ impl Default for Ranking {
 }
 
 impl Ranking {
+    /// What nearness to the question's vector adds to a passage, in the units of the lexical score: the nearest neighbour, of
+    /// share 1, counts as much as the best match, `best`, would; the farthest, of share 0, nothing.
+    pub(super) fn nearness(&self, best: f32, share: f32) -> f32 {
+        let unit = if best > 0.0 { best } else { 1.0 };
+        self.vector * unit * share
+    }
+
     /// What a file keeps of its score for the part it plays.
     pub fn prior(&self, class: PathClass) -> f32 {
         match class {

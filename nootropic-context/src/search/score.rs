@@ -6,7 +6,7 @@
 use nootropic_core::{Error, ReadTxn, Result};
 
 use super::query::{Query, QueryTerm};
-use super::ranking::Ranking;
+use super::ranking::{DEFINITION_LEVEL, Ranking, SIZES};
 use crate::index::Columns;
 use crate::lexical::posting::{self, Field, Frequencies, Posting};
 use crate::lexical::words::TermKind;
@@ -70,7 +70,7 @@ impl FieldWeights {
             names: std::array::from_fn(|bits| {
                 ranking.symbol * name(bits, Field::Symbol) + ranking.path * name(bits, Field::Path)
             }),
-            definition: std::array::from_fn(|bits| 0.5 * name(bits, Field::Symbol)),
+            definition: std::array::from_fn(|bits| DEFINITION_LEVEL * name(bits, Field::Symbol)),
         }
     }
 }
@@ -88,7 +88,7 @@ impl Norms {
         let slots = (0..columns.slots()).map(of_slot).collect();
         let files = columns.files().iter().map(|file| norm(file.words as f32, total / n_files, ranking.b[1])).collect();
         let mean = (total / n_files).max(1.0);
-        let size = |words: f32| (words / mean).clamp(0.05, 20.0).powf(ranking.size);
+        let size = |words: f32| (words / mean).clamp(*SIZES.start(), *SIZES.end()).powf(ranking.size);
         let sizes = columns.files().iter().map(|file| size(file.words as f32)).collect();
         Self { slots, files, sizes, n_chunks, weights: FieldWeights::of(ranking), made_for: ranking.clone() }
     }
@@ -178,6 +178,12 @@ impl Scorer<'_> {
             n += count as f32 * segment.live;
         }
         Ok(rarity(n, self.norms.n_chunks))
+    }
+
+    /// As [`idf`](Self::idf); 0 for a term that is nowhere.
+    pub(crate) fn rarity(&self, term: &[u8]) -> Result<f32> {
+        let lists = self.lists(term)?;
+        if lists.is_empty() { Ok(0.0) } else { self.idf(&lists) }
     }
 
     /// What a term adds to a passage that holds it with these frequencies, before its weight.

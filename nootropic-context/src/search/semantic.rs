@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use nootropic_core::{ChunkId, EmbedRole, Embedder, Embedding, Error, Result, Store, StoreExt};
 
 use super::engine::{Answer, Engine, SearchOptions};
+use super::query::Query;
 use crate::index::{Cancel, ChunkHead, Columns, Outline, read_text};
 #[cfg(feature = "arroy")]
 use crate::vectors::Rebuild;
@@ -31,12 +32,16 @@ pub struct Semantic {
 }
 
 impl Semantic {
-    /// Registers the embedder in `store`, where it is new.
+    /// Registers the embedder in `store`, where it is new; one that is known needs no store that can be written.
     ///
     /// # Errors
     /// As the store's; `InvalidInput` if an embedder of this identity made vectors of other dimensions before.
     pub fn open(store: Arc<dyn Store>, embedder: Arc<dyn Embedder>) -> Result<Self> {
-        let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, embedder.info())?))?;
+        let known = store.read_with(|txn| Ok(VectorTable::find(txn, embedder.info())?))?;
+        let table = match known {
+            Some(table) => table,
+            None => store.write_with(|txn| Ok(VectorTable::register(txn, embedder.info())?))?.0,
+        };
         Ok(Self {
             store,
             embedder,
@@ -127,12 +132,17 @@ impl Semantic {
         })
     }
 
-    /// Ranked passages for a question, by words and by meaning.
+    /// Ranked passages for a question, by words and by meaning. Filters say where to look and mean nothing themselves: the
+    /// embedder is given the words beside them, and where there are none it is not asked.
     ///
     /// # Errors
     /// As [`Engine::search`], and whatever the embedder returns.
     pub async fn search(&self, engine: &Engine, question: &str, options: &SearchOptions) -> Result<Answer> {
-        let query = self.embedder.embed(&[question], EmbedRole::Query).await?;
+        let Query { words, .. } = Query::parse(question);
+        if words.is_empty() {
+            return engine.search(question, options);
+        }
+        let query = self.embedder.embed(&[&words], EmbedRole::Query).await?;
         let near = query.first().map(|embedding: &Embedding| (&self.vectors, embedding.as_slice()));
         engine.search_near(question, near, options)
     }

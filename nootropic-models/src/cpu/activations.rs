@@ -1,6 +1,7 @@
 //! Activations of eight bits.
 
-use super::disjoint::Disjoint;
+use super::aligned::AlignedVec;
+use super::disjoint::{Disjoint, for_each_part};
 use super::pool::Pool;
 use super::simd::{Isa, Kernel, LANES, Simd, TO_INTEGER};
 use super::tile::GROUP;
@@ -13,13 +14,23 @@ pub struct Activations {
     tokens: usize,
     groups: usize,
     /// `[tokens, groups, 32]`
-    numbers: Vec<[i8; GROUP]>,
+    numbers: AlignedVec<[i8; GROUP]>,
     /// `[tokens, groups]`, like all that follows.
     scales: Vec<f32>,
     /// Scale times the sum of the integers.
     scaled_sums: Vec<f32>,
     /// The sums of the first and the second sixteen integers.
     sums: Vec<[i32; 2]>,
+    /// `[tokens / 16, groups]`, where it was asked for.
+    sixteen: AlignedVec<SixteenScales>,
+}
+
+/// Scales of a group for sixteen tokens.
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(super) struct SixteenScales {
+    pub(super) scales: [f32; LANES],
+    pub(super) scaled_sums: [f32; LANES],
 }
 
 /// The activations of a token.
@@ -46,7 +57,7 @@ impl Activations {
         self.groups = columns / GROUP;
         self.tokens = x.len().checked_div(columns).unwrap_or(0);
         let all = self.groups * self.tokens;
-        self.numbers.resize(all, [0; GROUP]);
+        self.numbers.resize(all);
         self.scales.resize(all, 0.0);
         self.scaled_sums.resize(all, 0.0);
         self.sums.resize(all, [0; 2]);
@@ -71,6 +82,28 @@ impl Activations {
             };
             isa.run(job);
         });
+    }
+
+    /// Makes [`sixteen`](Self::sixteen) ready.
+    pub(super) fn gather_sixteens(&mut self, pool: &Pool) {
+        let groups = self.groups;
+        self.sixteen.resize(self.tokens / LANES * groups);
+        let (scales, scaled_sums) = (&self.scales, &self.scaled_sums);
+        for_each_part(pool, &mut self.sixteen, groups, 1, |block, sixteen| {
+            for (g, to) in sixteen.iter_mut().enumerate() {
+                for i in 0..LANES {
+                    let from = (block * LANES + i) * groups + g;
+                    (to.scales[i], to.scaled_sums[i]) = (scales[from], scaled_sums[from]);
+                }
+            }
+        });
+    }
+
+    /// The numbers from token `16 · block` on, and the scales of the sixteen from there.
+    #[inline(always)]
+    pub(super) fn sixteen(&self, block: usize) -> (&[i8], &[SixteenScales]) {
+        let numbers = self.numbers[block * LANES * self.groups..].as_flattened();
+        (numbers, &self.sixteen[block * self.groups..(block + 1) * self.groups])
     }
 
     /// How many rows there are.
@@ -126,17 +159,16 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32; GROUP], numbers: &mut [i8; GROUP
     let negative = s.splat(-1.0);
     let magnitude = s.max(s.max(low, s.mul(low, negative)), s.max(high, s.mul(high, negative)));
     let largest = s.largest(magnitude);
-    // Zero, unless a number is infinite or NaN.
-    let fault = s.sum(s.fma(low, s.zero(), s.mul(high, s.zero())));
     let inverse = s.splat(if largest > f32::MIN_POSITIVE { 127.0 / largest } else { 0.0 });
-    let mut sums = [0; 2];
-    for ((half, numbers), sum) in [low, high].into_iter().zip(numbers.as_chunks_mut::<LANES>().0).zip(&mut sums) {
-        let mut shifted = [0.0; LANES];
-        s.store(s.add(s.mul(half, inverse), s.splat(TO_INTEGER)), &mut shifted);
-        for (number, shifted) in numbers.iter_mut().zip(&shifted) {
-            *number = shifted.to_bits() as i8;
-            *sum += i32::from(*number);
-        }
+    let (mut sums, mut total) = ([0; 2], 0.0);
+    let halves = [low, high];
+    for i in 0..2 {
+        let shifted = s.add(s.mul(halves[i], inverse), s.splat(TO_INTEGER));
+        s.store_integers(shifted, &mut numbers.as_chunks_mut().0[i]);
+        let sum = s.sum(s.sub(shifted, s.splat(TO_INTEGER))); // of small integers: exact in any order
+        sums[i] = sum as i32;
+        total += sum;
     }
-    (largest / 127.0 + fault, sums)
+    // NaN if a number was infinite or NaN: infinity times an inverse of zero is NaN, too.
+    (largest / 127.0 + total * 0.0, sums)
 }

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::aligned::AlignedVec;
 use super::disjoint::Disjoint;
 use super::kv_cache::{BLOCK, KvCache};
 use super::math::{exp, tanh};
@@ -183,10 +184,10 @@ impl Kernel for Attend<'_> {
         let layout = cache.layout();
         let vectors = layout.dims / LANES;
         let rows = task.rows();
-        let mut keys = vec![[0.0; LANES]; layout.dims * QUARTERS];
-        let mut values = vec![[0.0; LANES]; BLOCK * vectors];
-        let mut scores = vec![[0.0; BLOCK]; rows];
-        let mut sums = vec![[0.0; LANES]; rows * vectors];
+        let mut keys = AlignedVec::<[f32; LANES]>::zeros(layout.dims * QUARTERS);
+        let mut values = AlignedVec::<[f32; LANES]>::zeros(BLOCK * vectors);
+        let mut scores = AlignedVec::<[f32; BLOCK]>::zeros(rows);
+        let mut sums = AlignedVec::<[f32; LANES]>::zeros(rows * vectors);
         let mut states = vec![State { largest: f32::NEG_INFINITY, sums: [0.0; LANES] }; rows];
         let seen = task.visible(0).start..task.visible(rows - 1).end;
         for block in seen.start / BLOCK..seen.end.div_ceil(BLOCK) {

@@ -183,13 +183,13 @@ impl<T: Pack> Kernel for ReadGroup<'_, T> {
         s.store(scales[1], &mut lanes[1]);
         s.store(minimum, &mut lanes[2]);
         let [low, high, minimum] = [lanes[0][self.row], lanes[1][self.row], lanes[2][self.row]];
-        let offset = if T::SIGNED { 128 } else { T::OFFSET };
+        let offset = if T::SIGNED { 128 } else { T::OFFSET as u8 };
         for (j, (weights, numbers)) in weights.iter().zip(self.numbers.as_chunks_mut::<4>().0).enumerate() {
             let mut bytes = [0; 4 * LANES];
-            s.store_bytes(*weights, &mut bytes);
+            s.store_bytes(*weights, offset, &mut bytes);
             let scale = if j < 4 { low } else { high };
             for (number, byte) in numbers.iter_mut().zip(&bytes[4 * self.row..]) {
-                *number = scale * (i32::from(*byte) - offset) as f32;
+                *number = scale * f32::from(*byte as i8);
                 if T::MINIMUM {
                     *number += minimum;
                 }

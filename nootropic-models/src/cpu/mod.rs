@@ -1,12 +1,15 @@
 //! Operations of language models on the CPU.
 //!
 //! Weights stay in the block formats of their files, repacked at load ([`PackedMatrix`]), and are multiplied with activations of
-//! eight bits ([`Activations`]) by the instruction set the machine has ([`simd`]).
+//! eight bits ([`Activations`]) by the instruction set the machine has (`simd`).
 //!
 //! **Invariant.** A result has the same bits on every instruction set, with any number of threads, and for a token whatever
 //! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
 
 mod activations;
+mod aligned;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 mod disjoint;
 mod float_tile;
@@ -23,6 +26,8 @@ mod rope;
 mod simd;
 mod softmax;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
 
 pub use activations::Activations;
 pub use attention::{Attention, Queries};

@@ -11,6 +11,8 @@ use super::pack::Pack;
 use super::pool::Pool;
 use super::simd::{Isa, Kernel, LANES, Simd};
 use super::tile::{GROUP, Tile};
+#[cfg(target_arch = "x86_64")]
+use super::tiled::{Unpacked, per_group};
 use crate::{Error, Result};
 
 /// A matrix, and where its product goes.
@@ -59,6 +61,10 @@ pub(super) fn multiply_with(
     }
     if products.iter().any(|product| product.matrix.format().is_quantized()) {
         buffer.quantize_with(isa, pool, x, columns);
+        #[cfg(target_arch = "x86_64")]
+        if use_amx(isa, tokens, columns) {
+            buffer.gather_sixteens(pool);
+        }
     }
     let tiles = |product: &Product<'_>| product.matrix.rows().div_ceil(LANES);
     let all = products.iter().map(tiles).sum::<usize>();
@@ -79,6 +85,12 @@ pub(super) fn multiply_with(
         }
     });
     Ok(())
+}
+
+/// Whether sixteen tokens at a time are multiplied by AMX, which takes two groups of columns at once.
+#[cfg(target_arch = "x86_64")]
+fn use_amx(isa: Isa, tokens: usize, columns: usize) -> bool {
+    isa.amx().is_some() && tokens >= LANES && columns >= 2 * GROUP
 }
 
 /// Small enough that threads finish together, large enough that claiming a chunk costs nothing.
@@ -130,6 +142,10 @@ impl ByFormat for Chunk<'_> {
 
     fn quantized<T: Pack>(self) {
         let per_tile = self.job.matrix.columns() / (GROUP * T::GROUPS);
+        #[cfg(target_arch = "x86_64")]
+        if use_amx(self.job.isa, self.job.tokens, self.job.matrix.columns()) {
+            return self.job.isa.run(Tiled::<T> { job: self.job, tiles: tiles(self.job, &self.tiles, per_tile) });
+        }
         self.job.isa.run(Quantized::<T> { job: self.job, tiles: tiles(self.job, &self.tiles, per_tile) });
     }
 
@@ -183,6 +199,50 @@ impl<T: Tile> Kernel for Quantized<'_, T> {
                     }
                 });
             }
+        }
+    }
+}
+
+/// By AMX, sixteen tokens at a time, and the rest as without.
+#[cfg(target_arch = "x86_64")]
+struct Tiled<'a, T> {
+    job: &'a Job<'a>,
+    tiles: Vec<(usize, &'a [T])>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<T: Tile> Kernel for Tiled<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        /// Bytes of activations that stay in the second cache while tiles of weights pass.
+        const CACHED: usize = 1 << 20;
+        let Self { job, tiles } = self;
+        // AMX comes with AVX-512: other instruction sets need no copy of this.
+        let (true, Some(amx)) = (S::TOKENS >= 8, job.isa.amx()) else { return };
+        let (blocks, rest) = (job.tokens / LANES, job.tokens / LANES * LANES..job.tokens);
+        let per_panel = (CACHED / job.matrix.columns() / LANES).max(1);
+        let mut unpacked = Unpacked::default();
+        let configured = amx.configure(GROUP / per_group::<T>());
+        for panel in (0..blocks).step_by(per_panel) {
+            for (tile, weights) in &tiles {
+                unpacked.fill(s, weights);
+                for block in panel..blocks.min(panel + per_panel) {
+                    let sums = unpacked.multiply::<S, T>(s, &configured, job.quantized, block);
+                    for (i, sums) in sums.iter().enumerate() {
+                        job.store(s, *tile, block * LANES + i, *sums);
+                    }
+                }
+            }
+        }
+        for (tile, weights) in &tiles {
+            token_blocks!(s, S, rest.clone(), |N, token| {
+                let sums = quantized_block::<S, T, N>(s, weights, job.quantized, token);
+                for (i, sums) in sums.iter().enumerate() {
+                    job.store(s, *tile, token + i, *sums);
+                }
+            });
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::graph::edges::{FileNode, SymbolGraph};
 use crate::graph::rank::Ranks;
 use crate::graph::signature::{Signature, signature, visibility};
 use crate::index::read_text;
-use crate::search::filter::{PathFilter, language};
+use crate::search::filter::language;
+use crate::search::glob::PathFilter;
 
 /// The most folders an overview names.
 const MAX_FOLDERS: usize = 8;
@@ -168,6 +169,7 @@ impl<'a> Sheet<'a> {
             folders: Vec::new(),
             files: Vec::new(),
             line_numbers: self.options.line_numbers,
+            unmatched: Vec::new(),
         }
     }
 
@@ -276,7 +278,9 @@ fn folders(graph: &SymbolGraph, files: &[u32]) -> Vec<MapFolder> {
     let paths: Vec<&str> = files.iter().map(|at| graph.files()[*at as usize].path.as_str()).collect();
     let mut shown: Vec<(String, usize)> = inside("", &paths);
     // One folder that holds nearly everything says nothing.
-    while let Some(at) = shown.iter().position(|(folder, n)| !folder.is_empty() && n * 10 > paths.len() * 6) {
+    let holds_most =
+        |(folder, n): &(String, usize)| !folder.is_empty() && !folder.ends_with('/') && n * 10 > paths.len() * 6;
+    while let Some(at) = shown.iter().position(holds_most) {
         let parts = inside(&format!("{}/", shown[at].0), &paths);
         if parts.len() < 2 || shown.len() + parts.len() > 3 * MAX_FOLDERS {
             break;
@@ -289,17 +293,16 @@ fn folders(graph: &SymbolGraph, files: &[u32]) -> Vec<MapFolder> {
     if shown.len() < 2 {
         return Vec::new();
     }
-    shown.into_iter().map(|(path, files)| MapFolder { path, files }).collect()
+    shown.into_iter().map(|(path, files)| MapFolder { path: path.trim_end_matches('/').to_owned(), files }).collect()
 }
 
-/// The folders directly inside `prefix`, and files that lie in none as that folder itself.
+/// The folders directly inside `prefix`, and `prefix` itself, with its slash, for files that lie in none of them.
 fn inside(prefix: &str, paths: &[&str]) -> Vec<(String, usize)> {
     let mut counts: std::collections::BTreeMap<String, usize> = Default::default();
     for rest in paths.iter().filter_map(|path| path.strip_prefix(prefix)) {
         let folder = match rest.split_once('/') {
             Some((folder, _)) => format!("{prefix}{folder}"),
-            None if prefix.is_empty() => String::new(),
-            None => format!("{prefix}."),
+            None => prefix.to_owned(),
         };
         *counts.entry(folder).or_default() += 1;
     }

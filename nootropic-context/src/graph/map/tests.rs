@@ -33,6 +33,19 @@ src/server.rs
 }
 
 #[test]
+fn files_between_folders_are_counted_under_the_folder_they_lie_in() {
+    let text = |name: &str| format!("pub fn {name}() {{}}\n");
+    let files: Vec<(String, String)> = ["src/a.rs", "src/b.rs", "src/c.rs", "src/deep/d.rs", "docs/e.rs"]
+        .map(|path| (path.to_owned(), text(&path[path.len() - 4..path.len() - 3])))
+        .into();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let map = map(&index(&files), &MapOptions::default());
+    let folders: Vec<_> = map.folders.iter().map(|folder| (folder.path.as_str(), folder.files)).collect();
+    assert_eq!(folders, [("src", 3), ("docs", 1), ("src/deep", 1)]);
+    assert!(map.text().starts_with("5 files: src/ 3, docs/ 1, src/deep/ 1\n"), "{}", map.text());
+}
+
+#[test]
 fn no_budget_is_exceeded_and_more_shows_more() {
     let store = index(REPOSITORY);
     let mut shown = 0;
@@ -89,6 +102,32 @@ fn focus_comes_first() {
     assert_eq!(map(&store, &options).files[0].path, "tools/größe.py");
     let options = MapOptions { tokens: 60, focus: vec!["HttpServer".into()], ..MapOptions::default() };
     assert_eq!(map(&store, &options).files[0].path, "src/server.rs");
+}
+
+#[test]
+fn a_focus_that_nothing_matches_is_said_to_be_so() {
+    let store = index(REPOSITORY);
+    let unmatched = |focus: &[&str]| {
+        let focus = focus.iter().map(|typed| (*typed).to_owned()).collect();
+        map(&store, &MapOptions { focus, ..MapOptions::default() }).unmatched
+    };
+    for known in [
+        "src",
+        "./src/server.rs",
+        "server.rs",
+        "tools/größe.py",
+        "HttpServer",
+        "http_server",
+        "listen",
+        ".",
+        "read value",
+    ] {
+        assert!(unmatched(&[known]).is_empty(), "{known}");
+    }
+    assert_eq!(
+        unmatched(&["src/misspelt.rs", "src", "Zanzibar", "the", "???"]),
+        ["src/misspelt.rs", "Zanzibar", "the", "???"]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::lexical::words::TermKind;
-use crate::lexical::{fold, identifiers, normalize, parts};
+use crate::lexical::{fold, fold_name, identifiers, normalize, parts};
 
 /// A set of terms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,11 +62,10 @@ impl<'a> Cutter<'a> {
             }
         });
         for name in names {
-            if fold(name, &mut self.scratch) {
-                let hash = of(TermKind::Definition, &self.scratch);
-                if self.held.insert(hash) {
-                    sum.add(hash);
-                }
+            fold_name(name, &mut self.scratch);
+            let hash = of(TermKind::Definition, &self.scratch);
+            if self.held.insert(hash) {
+                sum.add(hash);
             }
         }
         (sum, length)

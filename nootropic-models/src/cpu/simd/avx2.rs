@@ -175,6 +175,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I {
+        intrinsic!([_mm256_loadu_si256(from.as_ptr().cast()), _mm256_loadu_si256(from.as_ptr().add(8).cast())])
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         intrinsic!([_mm256_cvtepi32_ps(x[0]), _mm256_cvtepi32_ps(x[1])])
     }
@@ -185,10 +190,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]) {
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]) {
         intrinsic!({
-            _mm256_storeu_si256(to.as_mut_ptr().cast(), x[0]);
-            _mm256_storeu_si256(to.as_mut_ptr().add(32).cast(), x[1]);
+            let offset = _mm256_set1_epi8(offset as i8);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_sub_epi8(x[0], offset));
+            _mm256_storeu_si256(to.as_mut_ptr().add(32).cast(), _mm256_sub_epi8(x[1], offset));
         })
     }
 
@@ -248,5 +254,25 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn prefetch(self, from: &[u8], ahead: usize) {
         intrinsic!(_mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()))
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::F) -> f32 {
+        intrinsic!({
+            let eight = _mm256_add_ps(x[0], x[1]);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    #[inline(always)]
+    fn largest(self, x: Self::F) -> f32 {
+        intrinsic!({
+            let eight = _mm256_max_ps(x[0], x[1]);
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+        })
     }
 }

@@ -139,6 +139,11 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I {
+        intrinsic!(_mm512_loadu_si512(from.as_ptr().cast()))
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         intrinsic!(_mm512_cvtepi32_ps(x))
     }
@@ -149,8 +154,8 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]) {
-        intrinsic!(_mm512_storeu_si512(to.as_mut_ptr().cast(), x))
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]) {
+        intrinsic!(_mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_sub_epi8(x, _mm512_set1_epi8(offset as i8))))
     }
 
     #[inline(always)]
@@ -189,5 +194,30 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn prefetch(self, from: &[u8], ahead: usize) {
         intrinsic!(_mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()))
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::F) -> f32 {
+        intrinsic!({
+            let eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    #[inline(always)]
+    fn largest(self, x: Self::F) -> f32 {
+        intrinsic!({
+            let eight = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x));
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    #[inline(always)]
+    fn store_integers(self, shifted: Self::F, to: &mut [i8; LANES]) {
+        intrinsic!(_mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_castps_si512(shifted))))
     }
 }

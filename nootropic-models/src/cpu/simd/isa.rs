@@ -6,6 +6,8 @@ use super::neon::Neon;
 use super::scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::amx::Amx;
 
 /// Code that is compiled for each instruction set.
 pub(in crate::cpu) trait Kernel {
@@ -26,6 +28,9 @@ enum Kind {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX-512, and products of small matrices.
+    #[cfg(target_arch = "x86_64")]
+    Amx(Amx),
     #[cfg(target_arch = "aarch64")]
     Neon,
 }
@@ -52,6 +57,7 @@ impl Isa {
             ];
             if features == [true; 5] {
                 found.push(Self(Kind::Avx512));
+                found.extend(Amx::detect().map(|amx| Self(Kind::Amx(amx))));
             }
         }
         #[cfg(target_arch = "aarch64")]
@@ -67,6 +73,15 @@ impl Isa {
         *BEST.get_or_init(|| Self::available().last().copied().unwrap_or(Self::SCALAR))
     }
 
+    /// The instructions for small matrices, if they are part of this.
+    #[cfg(target_arch = "x86_64")]
+    pub(in crate::cpu) fn amx(self) -> Option<Amx> {
+        match self.0 {
+            Kind::Amx(amx) => Some(amx),
+            _ => None,
+        }
+    }
+
     /// Runs `kernel` as compiled for this instruction set.
     #[inline]
     pub(in crate::cpu) fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -79,7 +94,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "calls code compiled for an instruction set")]
             // SAFETY: as above.
-            Kind::Avx512 => unsafe { run_avx512(kernel) },
+            Kind::Avx512 | Kind::Amx(_) => unsafe { run_avx512(kernel) },
             #[cfg(target_arch = "aarch64")]
             #[expect(unsafe_code, reason = "calls code compiled for an instruction set")]
             // SAFETY: as above.

@@ -69,10 +69,12 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     fn power_of_two(self, shifted: Self::F) -> Self::F;
 
     fn splat_i32(self, x: i32) -> Self::I;
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I;
     fn to_f32(self, x: Self::I) -> Self::F;
 
     fn bytes(self, from: &[u8; 4 * LANES]) -> Self::B;
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]);
+    /// The bytes less `offset` each.
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]);
     /// The lower four bits of each byte.
     fn low_nibbles(self, x: Self::B) -> Self::B;
     /// The upper four bits of each byte.
@@ -124,7 +126,7 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
         }
     }
 
-    /// The sum over the lanes, in a tree of halves.
+    /// The sum over the lanes, in a tree: lane `i` and `i + 8`, then `i + 4`, `i + 2`, `i + 1`.
     #[inline(always)]
     fn sum(self, x: Self::F) -> f32 {
         let mut lanes = [0.0; LANES];
@@ -139,11 +141,29 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
         lanes[0]
     }
 
-    /// The largest lane.
+    /// The largest lane, in the same tree, with [`max`](Self::max).
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {
         let mut lanes = [0.0; LANES];
         self.store(x, &mut lanes);
-        lanes.iter().fold(f32::NEG_INFINITY, |largest, lane| if *lane > largest { *lane } else { largest })
+        let mut width = LANES / 2;
+        while width > 0 {
+            for i in 0..width {
+                let (a, b) = (lanes[i], lanes[i + width]);
+                lanes[i] = if a > b { a } else { b };
+            }
+            width /= 2;
+        }
+        lanes[0]
+    }
+
+    /// The integers nearest to numbers within ±127, which were shifted by [`TO_INTEGER`].
+    #[inline(always)]
+    fn store_integers(self, shifted: Self::F, to: &mut [i8; LANES]) {
+        let mut lanes = [0.0; LANES];
+        self.store(shifted, &mut lanes);
+        for (to, lane) in to.iter_mut().zip(&lanes) {
+            *to = lane.to_bits() as i8;
+        }
     }
 }

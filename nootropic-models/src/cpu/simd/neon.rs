@@ -241,6 +241,11 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I {
+        four!(|I| vld1q_s32(from.as_ptr().add(4 * I)))
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         four!(|I| vcvtq_f32_s32(x[I]))
     }
@@ -251,8 +256,8 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]) {
-        let _: [(); 4] = four!(|I| vst1q_u8(to.as_mut_ptr().add(16 * I), x[I]));
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]) {
+        let _: [(); 4] = four!(|I| vst1q_u8(to.as_mut_ptr().add(16 * I), vsubq_u8(x[I], vdupq_n_u8(offset))));
     }
 
     #[inline(always)]

@@ -122,6 +122,11 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I {
+        *from
+    }
+
+    #[inline(always)]
     fn to_f32(self, x: Self::I) -> Self::F {
         x.map(|x| x as f32)
     }
@@ -132,8 +137,8 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
-    fn store_bytes(self, x: Self::B, to: &mut [u8; 4 * LANES]) {
-        *to = x;
+    fn store_bytes(self, x: Self::B, offset: u8, to: &mut [u8; 4 * LANES]) {
+        *to = x.map(|byte| byte.wrapping_sub(offset));
     }
 
     #[inline(always)]

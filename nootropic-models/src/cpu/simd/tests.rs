@@ -1,6 +1,6 @@
 //! Every operation gives the bits that plain Rust gives.
 
-use super::{Isa, Kernel, LANES, Simd};
+use super::{Isa, Kernel, LANES, Simd, TO_INTEGER};
 use crate::cpu::math::{erf, exp, sigmoid, tanh};
 use crate::random::Random;
 
@@ -57,12 +57,16 @@ impl Kernel for All<'_> {
         put(s.to_f32(s.dot_signed(s.splat_i32(-S::SIGNED_OFFSET * sum), bytes, self.x)));
         let mut stored = [0; 4 * LANES];
         for (shift, mask) in [(4, 16), (3, 16), (1, 16), (0, 16), (-1, 16), (-3, 16), (4, 48), (2, 48), (-2, 48)] {
-            s.store_bytes(s.merge_bits(low, more, shift, mask), &mut stored);
+            s.store_bytes(s.merge_bits(low, more, shift, mask), mask, &mut stored);
             found.extend(stored.map(u32::from));
         }
         let mut halves = [0; 2 * LANES];
         s.store_f16(s.min(s.splat(60000.0), s.max(s.splat(-60000.0), c)), &mut halves);
         found.extend(halves.map(u32::from));
+        let mut integers = [0; LANES];
+        let small = s.min(s.splat(127.0), s.max(s.splat(-127.0), c));
+        s.store_integers(s.add(small, s.splat(TO_INTEGER)), &mut integers);
+        found.extend(integers.map(|x| x as u32));
         let mut part = [0.0; 5];
         s.store_part(s.load_part(&self.floats[2][..3], 9.0), &mut part);
         found.extend(part.map(f32::to_bits));
