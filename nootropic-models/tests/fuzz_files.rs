@@ -9,7 +9,10 @@ mod common;
 
 use allocations::peak_of;
 use common::*;
-use nootropic_models::{Budget, Gguf, GgufHeader, SafetensorsFile};
+use nootropic_core::Message;
+use nootropic_models::{
+    Budget, ChatTemplate, Gguf, GgufHeader, Infill, RenderOptions, SafetensorsFile, Special, TokenKind, Tokenizer,
+};
 
 /// What reading the description of a small file may take beyond the file's size.
 const CONSTANT: u64 = 64 << 10;
@@ -75,6 +78,11 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
 
 /// Tries `NOOTROPIC_FUZZ` mutations of `files`; `read` says how much memory reading took, and whether the file was accepted.
 fn fuzz(files: &[Vec<u8>], read: impl Fn(&[u8]) -> (bool, u64)) {
+    fuzz_within(files, |len| len + CONSTANT, read);
+}
+
+/// The same, with as much memory as `allowed` says for a file of so many bytes.
+fn fuzz_within(files: &[Vec<u8>], allowed: impl Fn(u64) -> u64, read: impl Fn(&[u8]) -> (bool, u64)) {
     let (runs, seed) = (setting("NOOTROPIC_FUZZ", 200_000), setting("NOOTROPIC_FUZZ_SEED", 1));
     let mut accepted = 0;
     for run in 0..runs {
@@ -85,7 +93,7 @@ fn fuzz(files: &[Vec<u8>], read: impl Fn(&[u8]) -> (bool, u64)) {
         let Ok((ok, peak)) = outcome else {
             panic!("run {run} of seed {seed} panicked: {}", hex(&bytes));
         };
-        let allowed = bytes.len() as u64 + CONSTANT;
+        let allowed = allowed(bytes.len() as u64);
         assert!(peak <= allowed, "run {run} of seed {seed} took {peak} bytes, {allowed} are allowed: {}", hex(&bytes));
         accepted += u64::from(ok);
     }
@@ -133,6 +141,115 @@ fn mutated_safetensors_files() {
             use_safetensors(file);
         }
         (file.is_ok(), peak)
+    });
+}
+
+/// What a vocabulary or a template of a few kilobytes may take: mostly the automata that its patterns become.
+fn with_patterns(len: u64) -> u64 {
+    64 * len + (24 << 20)
+}
+
+/// Uses a tokenizer in every way.
+fn use_tokenizer(tokenizer: &Tokenizer) {
+    for special in [Special::Parse, Special::AsText] {
+        if let Ok(tokens) = tokenizer.encode("ab <s> a\u{e9}b  \n\u{1F980}9", special) {
+            let text = tokenizer.decode(&tokenizer.with_ends(tokens.clone()));
+            assert!(text.len() < 1 << 20);
+            for token in &tokens {
+                let _ = (tokenizer.token_bytes(*token), tokenizer.kind(*token), tokenizer.ends_generation(*token));
+                assert!((token.0 as usize) < tokenizer.len());
+                assert!(special == Special::Parse || tokenizer.kind(*token) != TokenKind::Control);
+            }
+        }
+    }
+    if let Some(infill) = Infill::of(tokenizer) {
+        let _ = infill.encode(tokenizer, "a", "b");
+    }
+}
+
+fn tokenizer_files() -> Vec<Vec<u8>> {
+    let added = r#""added_tokens":[{"id":5,"content":"<s>","special":true},{"id":6,"content":"b ","rstrip":true,"normalized":true}]"#;
+    let vocab = r#""vocab":{"a":0,"b":1,"ab":2,"\u0120":3,"\u0120a":4}"#;
+    let bpe = format!(
+        r#"{{{added},"model":{{"type":"BPE",{vocab},"merges":["a b",["\u0120","a"]],"fuse_unk":true}},
+"normalizer":{{"type":"Sequence","normalizers":[{{"type":"NFC"}},{{"type":"Replace","pattern":{{"Regex":"c+"}},"content":"d"}},{{"type":"Prepend","prepend":"a"}}]}},
+"pre_tokenizer":{{"type":"Sequence","pretokenizers":[{{"type":"Split","pattern":{{"Regex":"[a-z]+|\\s+(?!\\S)|\\s+"}},"behavior":"Isolated"}},{{"type":"Digits","individual_digits":true}},{{"type":"ByteLevel","use_regex":false}}]}},
+"post_processor":{{"type":"TemplateProcessing","single":[{{"SpecialToken":{{"id":"<s>"}}}},{{"Sequence":{{"id":"A"}}}}],"special_tokens":{{"<s>":{{"ids":[5]}}}}}},
+"decoder":{{"type":"ByteLevel"}}}}"#
+    );
+    let unigram = format!(
+        r#"{{{added},"model":{{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1.5],["b",-2],["ab",-1],["\u2581",-3]],"byte_fallback":true}},
+"pre_tokenizer":{{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first"}},"decoder":{{"type":"Sequence","decoders":[{{"type":"Replace","pattern":{{"String":"\u2581"}},"content":" "}},{{"type":"ByteFallback"}},{{"type":"Fuse"}},{{"type":"Strip","content":" ","start":1,"stop":0}}]}}}}"#
+    );
+    let wordpiece = r###"{"model":{"type":"WordPiece","unk_token":"[UNK]","vocab":{"[UNK]":0,"a":1,"##b":2,"b":3},"max_input_chars_per_word":9},
+"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},"decoder":{"type":"WordPiece","prefix":"##"}}"###;
+    vec![bpe.into_bytes(), unigram.into_bytes(), wordpiece.into()]
+}
+
+#[test]
+fn mutated_tokenizer_files() {
+    fuzz_within(&tokenizer_files(), with_patterns, |bytes| {
+        let (tokenizer, peak) = peak_of(|| Tokenizer::from_json("fuzz", bytes));
+        if let Ok(tokenizer) = &tokenizer {
+            use_tokenizer(tokenizer);
+        }
+        (tokenizer.is_ok(), peak)
+    });
+}
+
+fn vocabulary_files() -> Vec<Vec<u8>> {
+    let strings =
+        |texts: &[&str]| array(STRING, texts.len() as u64, &texts.iter().flat_map(string).collect::<Vec<_>>());
+    let types = |types: &[i32]| {
+        array(5, types.len() as u64, &types.iter().flat_map(|kind| kind.to_le_bytes()).collect::<Vec<_>>())
+    };
+    let key = |raw: Raw, name: &str, kind: u32, value: Vec<u8>| raw.key(&format!("tokenizer.ggml.{name}"), kind, value);
+    let model = |name: &str, tokens: &[&str], kinds: &[i32]| {
+        let raw = key(Raw::new(), "model", STRING, string(name));
+        key(key(raw, "tokens", ARRAY, strings(tokens)), "token_type", ARRAY, types(kinds))
+    };
+    let bpe = model("gpt2", &["a", "b", "ab", "Ġ", "<s>", "<|fim_prefix|>", "<|fim_suffix|>"], &[1, 1, 1, 1, 3, 3, 4]);
+    let bpe = key(key(bpe, "merges", ARRAY, strings(&["a b"])), "pre", STRING, string("viking"));
+    let bpe = key(key(bpe, "bos_token_id", U32, vec![4, 0, 0, 0]), "add_bos_token", BOOL, vec![1]);
+    let spm = model("llama", &["<unk>", "<s>", "</s>", "a", "b", "ab", "▁", "<0x0A>"], &[2, 3, 3, 1, 1, 1, 1, 6]);
+    let scores = array(F32, 8, &[0.0_f32, 0.0, 0.0, -1.0, -2.0, -0.5, -3.0, 0.0].map(f32::to_le_bytes).concat());
+    let spm = key(spm, "scores", ARRAY, scores);
+    let bert = model("bert", &["[UNK]", "[CLS]", "[SEP]", "▁a", "b"], &[2, 3, 3, 1, 1]);
+    [bpe, spm, bert].map(|raw| raw.bytes()).into()
+}
+
+#[test]
+fn mutated_vocabularies() {
+    fuzz_within(&vocabulary_files(), with_patterns, |bytes| {
+        let Ok(gguf) = Gguf::from_bytes("fuzz", bytes) else { return (false, 0) };
+        let (tokenizer, peak) = peak_of(|| Tokenizer::from_gguf(&gguf));
+        if let Ok(tokenizer) = &tokenizer {
+            use_tokenizer(tokenizer);
+        }
+        (tokenizer.is_ok(), peak)
+    });
+}
+
+#[test]
+fn mutated_chat_templates() {
+    let gguf = Gguf::from_bytes("vocabulary", vocabulary_files().remove(0)).unwrap();
+    let tokenizer = Tokenizer::from_gguf(&gguf).unwrap();
+    let templates = [
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '<s>' + m.content | trim + '\n' }}{% endif %}{% endfor %}",
+        "{%- set ns = namespace(i=0, s='x') %}{%- for m in messages[::-1] %}{%- set ns.s = ns.s ~ m['content'][1:-1] ~ loop.index0 %}{%- if loop.last %}{{ ns.s.split('a')[-1].lstrip('\n') }}{% break %}{% endif %}{%- endfor %}",
+        "{% macro f(x, y=2) %}{{ x | tojson(indent=y) }}{% endmacro %}{{ f(messages) }}{{ f(tools) * 3 }}{{ raise_exception('no') if not messages else strftime_now('%Y') }}",
+    ];
+    let messages = [Message::system("a<s>"), Message::user("b\u{e9}"), Message::assistant("c")];
+    let options = RenderOptions { now: Some(std::time::UNIX_EPOCH), ..RenderOptions::default() };
+    // Fuel for 64 bytes each is what bounds the memory of rendering.
+    let allowed = |len: u64| 256 * len + (32 << 20);
+    fuzz_within(&templates.map(|text| text.as_bytes().to_vec()), allowed, |bytes| {
+        let source = String::from_utf8_lossy(bytes);
+        let (rendered, peak) = peak_of(|| ChatTemplate::new(&source, &tokenizer)?.render(&messages, &[], &options));
+        if let Ok(prompt) = &rendered {
+            tokenizer.encode_prompt(prompt).unwrap();
+        }
+        (rendered.is_ok(), peak)
     });
 }
 

@@ -55,11 +55,15 @@ pub(super) fn load(gguf: &Gguf) -> Result<Tokenizer> {
     let source = Source { file: gguf.name(), metadata: gguf.metadata() };
     let model: &str = source.metadata.get("tokenizer.ggml.model")?;
     let mut vocabulary = vocabulary(&source, model)?;
+    let unknown = unknown(&source, model, &vocabulary)?;
+    if let Some(id) = unknown {
+        vocabulary.set_kind(id, TokenKind::Unknown); // whatever the file calls it: text does become it
+    }
     let special = special(&source, model, &vocabulary)?.complete(&mut vocabulary);
     let parts = match model {
         "gpt2" | "gemma4" => bpe(&source, model, &vocabulary, &special)?,
-        "llama" => sentence_piece(&source, &vocabulary, &special)?,
-        "bert" => word_piece(&source, &vocabulary, &special)?,
+        "llama" => sentence_piece(&source, &vocabulary, &special, unknown)?,
+        "bert" => word_piece(&source, &vocabulary, &special, unknown)?,
         other => return Err(unsupported(gguf.name(), "vocabulary", other)),
     };
     Tokenizer::assemble(vocabulary, parts, special, gguf.name())
@@ -108,6 +112,16 @@ fn whole_word(text: &str, kind: TokenKind) -> std::borrow::Cow<'_, str> {
         None if matches!(kind, TokenKind::Control | TokenKind::Unknown) || text.is_empty() => text.into(),
         None if text.starts_with('[') && text.ends_with(']') && text.len() > 2 => text.into(),
         None => format!("##{text}").into(),
+    }
+}
+
+/// The token that text without one becomes, where there is such a thing.
+fn unknown(source: &Source<'_>, model: &str, vocabulary: &Vocabulary) -> Result<Option<u32>> {
+    let by_kind = || (0..vocabulary.len() as u32).find(|id| vocabulary.kind(*id) == TokenKind::Unknown);
+    match model {
+        "llama" => Ok(source.token("unknown_token_id", vocabulary)?.or_else(by_kind)),
+        "bert" => Ok(source.token("unknown_token_id", vocabulary)?.or_else(|| vocabulary.id("[UNK]")).or_else(by_kind)),
+        _ => Ok(None),
     }
 }
 
@@ -233,7 +247,12 @@ fn merges(source: &Source<'_>, vocabulary: &Vocabulary) -> Result<Merges> {
     Ok(Merges::new(vocabulary.len(), &merges))
 }
 
-fn sentence_piece(source: &Source<'_>, vocabulary: &Vocabulary, special: &SpecialTokens) -> Result<Parts> {
+fn sentence_piece(
+    source: &Source<'_>,
+    vocabulary: &Vocabulary,
+    special: &SpecialTokens,
+    unknown: Option<u32>,
+) -> Result<Parts> {
     let scores: Vec<f32> = source.metadata.get(SCORES)?;
     if scores.len() != vocabulary.len() {
         return Err(source.malformed(SCORES, format!("{} scores for {} tokens", scores.len(), vocabulary.len())));
@@ -241,8 +260,6 @@ fn sentence_piece(source: &Source<'_>, vocabulary: &Vocabulary, special: &Specia
     if scores.iter().any(|score| score.is_nan()) {
         return Err(source.malformed(SCORES, "a score is not a number"));
     }
-    let unknown = (0..vocabulary.len() as u32).find(|id| vocabulary.kind(*id) == TokenKind::Unknown);
-    let unknown = source.token("unknown_token_id", vocabulary)?.or(unknown);
     let add_prefix_space = source.flag("add_space_prefix", true)?;
     let mut normalizers = vec![Normalizer::Replace { from: " ".into(), to: SPACE_MARK.into() }];
     if add_prefix_space {
@@ -268,11 +285,15 @@ fn sentence_piece(source: &Source<'_>, vocabulary: &Vocabulary, special: &Specia
     })
 }
 
-fn word_piece(source: &Source<'_>, vocabulary: &Vocabulary, special: &SpecialTokens) -> Result<Parts> {
+fn word_piece(
+    source: &Source<'_>,
+    vocabulary: &Vocabulary,
+    special: &SpecialTokens,
+    unknown: Option<u32>,
+) -> Result<Parts> {
     let named = |name: &str, text: &str| -> Result<Option<u32>> {
         Ok(source.token(name, vocabulary)?.or_else(|| vocabulary.id(text)))
     };
-    let unknown = named("unknown_token_id", "[UNK]")?;
     let unknown = unknown.ok_or_else(|| source.malformed(TOKENS, "there is no token for unknown words"))?;
     let lowercase = source.flag("normalizer.lowercase", true)?;
     let strip_accents = source.flag("normalizer.strip_accents", lowercase)?;

@@ -7,7 +7,7 @@ use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 /// How deep macros and loops may call themselves.
-const RECURSION: usize = 50;
+const RECURSION: usize = 200;
 
 /// Marks an error that a template raised by itself.
 const RAISED: &str = "raised: ";

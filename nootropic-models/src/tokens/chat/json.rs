@@ -12,7 +12,7 @@ const DEEPEST: usize = 100;
 /// keys in their order.
 pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get::<Option<usize>>("indent")?.map(|spaces| spaces.min(16));
-    let _ = options.get::<Option<bool>>("ensure_ascii")?;
+    let ascii = options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
     let sort_keys = options.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
     let separators: Option<Vec<String>> = options.get("separators")?;
     options.assert_all_used()?;
@@ -21,8 +21,14 @@ pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
         let given = separators.as_ref().and_then(|separators| separators.get(index).cloned());
         given.unwrap_or_else(|| default.to_owned())
     };
-    let mut writer =
-        Writer { out: String::new(), indent, sort_keys, comma: separator(0, default), colon: separator(1, ": ") };
+    let mut writer = Writer {
+        out: String::new(),
+        indent,
+        sort_keys,
+        ascii,
+        comma: separator(0, default),
+        colon: separator(1, ": "),
+    };
     writer.value(value, 0)?;
     Ok(Value::from_safe_string(writer.out))
 }
@@ -31,6 +37,8 @@ struct Writer {
     out: String,
     indent: Option<usize>,
     sort_keys: bool,
+    /// Escapes what is not ASCII.
+    ascii: bool,
     comma: String,
     colon: String,
 }
@@ -114,6 +122,11 @@ impl Writer {
                 c if c < ' ' => {
                     // Writing to a string does not fail.
                     let _ = write!(self.out, "\\u{:04x}", u32::from(c));
+                }
+                c if self.ascii && !c.is_ascii() => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        let _ = write!(self.out, "\\u{unit:04x}");
+                    }
                 }
                 c => self.out.push(c),
             }
