@@ -27,7 +27,7 @@ pub(super) fn adapter() -> Result<&'static Adapter, String> {
 
 fn open() -> Result<Adapter, String> {
     let options = burn::tensor::Device::wgpu_options();
-    // The other interface there is OpenGL: slower, and its libraries print to the terminal of whoever loads them.
+    // The other interface there is OpenGL, for old hardware: nothing here is proved on it.
     #[cfg(target_os = "linux")]
     let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
     let (burn, setup) = options.init_with_setup().map_err(|error| error.to_string())?;
