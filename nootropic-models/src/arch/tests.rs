@@ -242,3 +242,72 @@ fn unknown_tensors_are_listed_and_missing_ones_named() {
     let error = patched("llama.gguf", bytes).unwrap_err();
     assert_eq!(error.to_string(), "m.gguf has no tensor blk.1.ffn_up.weight");
 }
+
+/// Whatever is believed fits the tensors that are there.
+fn assert_sound(decoder: &Decoder) {
+    assert_eq!((decoder.vocabulary, decoder.columns), (64, 32));
+    assert!((1..=4).contains(&decoder.blocks.len()));
+    for block in &decoder.blocks {
+        let attention = &block.attention;
+        assert!(attention.scale.is_finite() && attention.heads.is_multiple_of(attention.kv_heads));
+        assert!(attention.rope.is_none_or(|rope| rope < decoder.ropes.len()));
+    }
+    for rope in &decoder.ropes {
+        assert!(rope.frequencies.iter().all(|frequency| frequency.is_finite()), "{rope:?}");
+    }
+}
+
+#[test]
+fn no_byte_of_a_header_makes_it_panic() {
+    for family in ["llama", "phi3", "qwen3_moe", "gemma3"] {
+        let sound = std::fs::read(fixture(&format!("{family}.gguf"))).unwrap();
+        let header = position(&sound, "token_embd.weight");
+        let (mut believed, mut refused) = (0, 0);
+        for index in 0..header {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = sound.clone();
+                bytes[index] = value;
+                let Ok(gguf) = Gguf::from_bytes("m.gguf", bytes) else { continue };
+                match ModelFile::Gguf(gguf).describe() {
+                    Ok((decoder, _)) => {
+                        assert_sound(&decoder);
+                        believed += 1;
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(believed > 100 && refused > 100, "{family}: {believed} believed, {refused} refused");
+    }
+}
+
+#[test]
+fn no_value_of_a_configuration_makes_it_panic() {
+    let values = [
+        Value::Null,
+        json!(0),
+        json!(-1),
+        json!(1),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(1e-300),
+        json!(true),
+        json!("x"),
+        json!([]),
+        json!([1, "full_attention", null]),
+        json!({}),
+        json!({"rope_type": "yarn", "factor": 1e-30, "original_max_position_embeddings": 1, "rope_theta": 1}),
+        json!({"rope_type": "llama3", "factor": 1e30, "original_max_position_embeddings": 1, "rope_theta": 1e38}),
+    ];
+    for family in ["llama", "phi3", "qwen2", "qwen3_moe", "gemma3", "starcoder2", "smollm3"] {
+        let config: Map<String, Value> =
+            serde_json::from_slice(&std::fs::read(fixture(family).join("config.json")).unwrap()).unwrap();
+        for key in config.keys() {
+            for value in &values {
+                if let Ok(decoder) = published(family, |config| drop(config.insert(key.clone(), value.clone()))) {
+                    assert_sound(&decoder);
+                }
+            }
+        }
+    }
+}

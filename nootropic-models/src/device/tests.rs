@@ -38,7 +38,7 @@ fn each_driver_is_tested_once() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("made/when/needed");
     let tests = Cell::new(0);
-    let mut test = |key: &str, problem: Option<&str>| {
+    let test = |key: &str, problem: Option<&str>| {
         let outcome = || {
             tests.set(tests.get() + 1);
             Outcome { problem: problem.map(str::to_owned) }

@@ -26,7 +26,11 @@ pub(super) fn adapter() -> Result<&'static Adapter, String> {
 }
 
 fn open() -> Result<Adapter, String> {
-    let (burn, setup) = burn::tensor::Device::wgpu_options().init_with_setup().map_err(|error| error.to_string())?;
+    let options = burn::tensor::Device::wgpu_options();
+    // The other interface there is OpenGL, for old hardware: nothing here is proved on it.
+    #[cfg(target_os = "linux")]
+    let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
+    let (burn, setup) = options.init_with_setup().map_err(|error| error.to_string())?;
     let info = setup.adapter.get_info();
     Ok(Adapter {
         burn,
