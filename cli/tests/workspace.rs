@@ -112,6 +112,8 @@ fn dependencies_come_from_the_registry_or_this_workspace() {
 
 /// Crates that stand twice in Cargo.lock, with the reason; anything else standing twice fails.
 const KNOWN_DUPLICATES: &[(&str, &str)] = &[
+    ("bit-set", "naga, below wgpu, is not yet where fancy-regex is"),
+    ("bit-vec", "as bit-set"),
     ("convert_case", "build time only: derive_more and others below burn"),
     ("darling", "build time only: three derives below burn"),
     ("darling_core", "as darling"),

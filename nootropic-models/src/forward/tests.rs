@@ -159,11 +159,13 @@ fn in_pieces_on_wgpu() {
 
 #[test]
 fn last_logits_are_the_last_of_all() {
-    let model = load("llama.gguf", &burn());
-    let tokens = reference("llama").tokens;
-    let all = model.session(64).unwrap().feed(&tokens, Logits::All).unwrap();
-    let last = model.session(64).unwrap().feed(&tokens, Logits::Last).unwrap();
-    assert_close("last", &all[all.len() - model.vocabulary()..], &last);
+    for device in both() {
+        let model = load("llama.gguf", &device);
+        let tokens = reference("llama").tokens;
+        let all = model.session(64).unwrap().feed(&tokens, Logits::All).unwrap();
+        let last = model.session(64).unwrap().feed(&tokens, Logits::Last).unwrap();
+        assert_close("last", &all[all.len() - model.vocabulary()..], &last);
+    }
 }
 
 #[test]
@@ -171,32 +173,36 @@ fn sessions_grow_past_their_first_room_and_rewind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     SyntheticModel { columns: 64, head_columns: 16, feed_forward: 64, ..SyntheticModel::tiny() }.write(&path).unwrap();
-    let model = Transformer::load(&ModelFile::open(&path).unwrap(), &burn()).unwrap();
-    let tokens: Vec<u32> = (0..500).map(|i| (i * i + 7) % 512).collect();
-    let mut whole = model.session(512).unwrap();
-    let right = whole.feed(&tokens, Logits::Last).unwrap();
-    let mut cut = model.session(512).unwrap();
-    for piece in tokens.chunks(200) {
-        cut.feed(piece, Logits::None).unwrap();
+    for device in both() {
+        let model = Transformer::load(&ModelFile::open(&path).unwrap(), &device).unwrap();
+        let tokens: Vec<u32> = (0..500).map(|i| (i * i + 7) % 512).collect();
+        let mut whole = model.session(512).unwrap();
+        let right = whole.feed(&tokens, Logits::Last).unwrap();
+        let mut cut = model.session(512).unwrap();
+        for piece in tokens.chunks(200) {
+            cut.feed(piece, Logits::None).unwrap();
+        }
+        cut.feed(&[1, 2, 3], Logits::Last).unwrap();
+        cut.rewind(499);
+        assert_eq!((cut.len(), cut.is_empty(), cut.context()), (499, false, 512));
+        assert_close("after a rewind", &right, &cut.feed(&tokens[499..], Logits::Last).unwrap());
     }
-    cut.feed(&[1, 2, 3], Logits::Last).unwrap();
-    cut.rewind(499);
-    assert_eq!((cut.len(), cut.is_empty(), cut.context()), (499, false, 512));
-    assert_close("after a rewind", &right, &cut.feed(&tokens[499..], Logits::Last).unwrap());
 }
 
 #[test]
 fn what_does_not_fit_is_refused_and_nothing_is_appended() {
-    let model = load("llama.gguf", &burn());
-    assert!(matches!(model.session(65), Err(Error::TooLong { got: 65, max: 64 })));
-    let mut session = model.session(4).unwrap();
-    session.feed(&[1, 2], Logits::None).unwrap();
-    assert!(matches!(session.feed(&[1, 2, 3], Logits::Last), Err(Error::TooLong { got: 5, max: 4 })));
-    let error = session.feed(&[1, 64], Logits::Last).unwrap_err();
-    assert_eq!(error.to_string(), "session: token 64 is none of 64");
-    assert_eq!(session.len(), 2);
-    assert_eq!(session.feed(&[1, 2], Logits::Last).unwrap().len(), 64);
-    assert_eq!(session.feed(&[], Logits::Last).unwrap(), [0.0; 0]);
+    for device in both() {
+        let model = load("llama.gguf", &device);
+        assert!(matches!(model.session(65), Err(Error::TooLong { got: 65, max: 64 })));
+        let mut session = model.session(4).unwrap();
+        session.feed(&[1, 2], Logits::None).unwrap();
+        assert!(matches!(session.feed(&[1, 2, 3], Logits::Last), Err(Error::TooLong { got: 5, max: 4 })));
+        let error = session.feed(&[1, 64], Logits::Last).unwrap_err();
+        assert_eq!(error.to_string(), "session: token 64 is none of 64");
+        assert_eq!(session.len(), 2);
+        assert_eq!(session.feed(&[1, 2], Logits::Last).unwrap().len(), 64);
+        assert_eq!(session.feed(&[], Logits::Last).unwrap(), [0.0; 0]);
+    }
 }
 
 #[test]
