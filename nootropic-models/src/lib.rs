@@ -3,7 +3,8 @@
 //! Model files: [`Gguf`] reads and [`GgufWriter`] writes GGUF, [`Safetensors`] reads published weights, [`TensorType`] converts
 //! between block formats and numbers, [`FileType`] says which tensor gets which, [`SyntheticModel`] makes files to try it on.
 //!
-//! [`ModelLibrary`] finds the files that are on the machine already.
+//! [`LocalModel`] runs a model as a [`Model`](nootropic_core::Model); [`Transformer`] is the same without a tokenizer: tokens in, logits
+//! out. [`ModelLibrary`] finds the files that are on the machine already.
 //!
 //! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
 //! without the model.
@@ -17,12 +18,11 @@ mod device;
 mod error;
 mod files;
 mod forward;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
 mod generate;
 mod gguf;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the models that generate are being built on it"))]
 mod grammar;
 mod library;
+mod local;
 mod quant;
 mod random;
 mod record;
@@ -43,6 +43,7 @@ pub use gguf::{
     TensorInfo, Value, ValueType, quantize_gguf,
 };
 pub use library::{FoundModel, ModelLibrary, ModelSource};
+pub use local::LocalModel;
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;

@@ -11,9 +11,11 @@ mod layers;
 mod mlp;
 mod model;
 mod session;
+mod step;
 #[cfg(test)]
 mod tests;
 mod transformer;
 
 pub use session::{Logits, Session};
+pub(crate) use step::{Step, step};
 pub use transformer::Transformer;

@@ -24,17 +24,28 @@ pub enum Logits {
     All,
 }
 
+impl Logits {
+    /// Of how many of `tokens` tokens.
+    pub(super) fn count(self, tokens: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Last => tokens.min(1),
+            Self::All => tokens,
+        }
+    }
+}
+
 /// A text that grows: it owns the keys and values of its tokens, and shares the weights.
 pub struct Session {
-    model: Arc<Model>,
-    caches: Caches,
+    pub(super) model: Arc<Model>,
+    pub(super) caches: Caches,
     context: usize,
-    len: usize,
-    failed: bool,
+    pub(super) len: usize,
+    pub(super) failed: bool,
 }
 
 /// The keys and values of each block.
-enum Caches {
+pub(super) enum Caches {
     Cpu(Vec<KvCache>, Box<Scratch>),
     Burn(Vec<LayerCache>),
 }
@@ -61,6 +72,31 @@ impl Session {
     /// How many tokens there may be.
     pub fn context(&self) -> usize {
         self.context
+    }
+
+    /// Another session with the first `len` tokens of this one. It costs no memory until the two differ.
+    pub(crate) fn fork(&self, len: usize) -> Self {
+        let Self { context, failed, .. } = *self;
+        let caches = match &self.caches {
+            Caches::Cpu(caches, _) => Caches::Cpu(caches.clone(), Box::default()),
+            Caches::Burn(caches) => Caches::Burn(caches.clone()),
+        };
+        let mut fork = Self { model: Arc::clone(&self.model), caches, context, len: self.len, failed };
+        fork.rewind(len);
+        fork
+    }
+
+    /// Whether no pass of it failed.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.failed
+    }
+
+    /// Bytes of its keys and values, where that is known.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.caches {
+            Caches::Cpu(caches, _) => caches.iter().map(KvCache::bytes).sum(),
+            Caches::Burn(_) => 0,
+        }
     }
 
     /// Forgets all tokens but the first `len`.
@@ -108,7 +144,7 @@ impl Session {
         }
     }
 
-    fn check(&self, tokens: &[u32]) -> Result<()> {
+    pub(super) fn check(&self, tokens: &[u32]) -> Result<()> {
         let invalid = |problem: String| Err(Error::Invalid { what: "session".into(), problem });
         if self.failed {
             return invalid("its device has failed; start another".into());

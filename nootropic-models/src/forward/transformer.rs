@@ -41,8 +41,8 @@ impl Transformer {
     pub fn load(file: &ModelFile, device: &OpenDevice) -> Result<Self> {
         let (decoder, weights) = file.describe()?;
         let model = guard("loading a model", device.name(), || match device.machine() {
-            Machine::Cpu(pool) => Ok(Model::Cpu(CpuModel::new(decoder, weights, Arc::clone(pool))?)),
-            Machine::Burn(burn) => Ok(Model::Burn(BurnModel::new(decoder, weights, burn, device.name())?)),
+            Machine::Cpu(pool) => Ok(Model::Cpu(Box::new(CpuModel::new(decoder, weights, Arc::clone(pool))?))),
+            Machine::Burn(burn) => Ok(Model::Burn(Box::new(BurnModel::new(decoder, weights, burn, device.name())?))),
         })?;
         Ok(Self { shared: Arc::new(model) })
     }
@@ -95,9 +95,9 @@ const _: fn() = || {
 #[derive(Debug)]
 pub(super) enum Model {
     /// Our own operations.
-    Cpu(CpuModel),
+    Cpu(Box<CpuModel>),
     /// Burn modules.
-    Burn(BurnModel),
+    Burn(Box<BurnModel>),
 }
 
 impl Model {

@@ -2,7 +2,8 @@
 
 use nootropic_core::Sampling;
 
-use super::{Choice, Sampler, StopStrings};
+use super::sampler::Choice;
+use super::{Sampler, StopStrings};
 use crate::Error;
 use crate::random::Random;
 

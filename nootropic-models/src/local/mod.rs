@@ -1,0 +1,11 @@
+//! A model that runs here, as a [`Model`](nootropic_core::Model).
+
+mod engine;
+mod model;
+mod prefixes;
+mod prompt;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+pub use model::LocalModel;

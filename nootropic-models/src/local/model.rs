@@ -1,0 +1,182 @@
+//! The model as its users see it.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use futures_channel::mpsc;
+use futures_core::Stream;
+use nootropic_core::{
+    Error as CoreError, GenerateRequest, Model, ModelEvent, ModelFeatures, ModelInfo, ModelStream, Result as CoreResult,
+};
+
+use super::engine::{Engine, Job};
+use super::prompt::Prompts;
+use crate::generate::{Sampler, StopStrings};
+use crate::grammar::{Constraint, Grammar, GrammarVocabulary};
+use crate::tokens::{ChatTemplate, Infill, Tokenizer};
+use crate::{Device, Error, ModelFile, Result, Transformer};
+
+/// How far a generation runs ahead of its reader, in events.
+const AHEAD: usize = 32;
+
+/// A language model in a file, run on this machine.
+///
+/// Generations run at once and share each pass over the weights; what two prompts begin with alike is computed once.
+///
+/// ```no_run
+/// use futures_util::StreamExt;
+/// use nootropic_core::{GenerateRequest, Message, Model, ModelEvent};
+/// use nootropic_models::{Device, LocalModel};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = LocalModel::open("qwen2.5-0.5b-instruct-q4_k_m.gguf", Device::Auto)?;
+/// let mut answer = model.generate(GenerateRequest::chat([Message::user("What does fsync promise?")])).await?;
+/// while let Some(event) = answer.next().await {
+///     if let ModelEvent::Text { text } = event? {
+///         print!("{text}");
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct LocalModel {
+    info: ModelInfo,
+    tokenizer: Arc<Tokenizer>,
+    prompts: Prompts,
+    engine: Engine,
+    grammar: OnceLock<Option<Arc<GrammarVocabulary>>>,
+    notices: Vec<String>,
+}
+
+impl LocalModel {
+    /// Opens a GGUF file, or a folder of safetensors with its configuration and `tokenizer.json`, on a device.
+    ///
+    /// # Errors
+    /// Those of [`ModelFile::open`], [`Device::open`], [`Transformer::load`] and [`Tokenizer::from_gguf`].
+    pub fn open(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        let file = ModelFile::open(path)?;
+        let tokenizer = Arc::new(match &file {
+            ModelFile::Gguf(gguf) => Tokenizer::from_gguf(gguf)?,
+            ModelFile::Safetensors(folder) => Tokenizer::from_folder(folder.folder())?,
+        });
+        // Without a template of its own or of a known family a model still goes on from text.
+        let template = match &file {
+            ModelFile::Gguf(gguf) => ChatTemplate::from_gguf(gguf, &tokenizer),
+            ModelFile::Safetensors(folder) => ChatTemplate::from_folder(folder.folder(), &tokenizer),
+        };
+        let mut notices = Vec::new();
+        let template = template.map_err(|error| notices.push(format!("no conversations: {error}"))).ok();
+        let device = device.open(None)?;
+        notices.extend(device.notice().map(str::to_owned));
+        let model = Transformer::load(&file, &device)?;
+        notices
+            .extend(model.converted().iter().map(|(from, to)| format!("weights of type {from} are computed as {to}")));
+        let infill = Infill::of(&tokenizer);
+        let features = ModelFeatures {
+            chat: template.is_some(),
+            text: true,
+            infill: infill.is_some(),
+            tools: false,
+            response_schema: ends(&tokenizer),
+            reasoning: template.is_some(),
+        };
+        let id = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let info = ModelInfo { id, context_len: model.context(), features, local: true, deterministic: true };
+        let prompts = Prompts { tokenizer: Arc::clone(&tokenizer), template, infill };
+        let engine = Engine::start(model, Arc::clone(&tokenizer))?;
+        Ok(Self { info, tokenizer, prompts, engine, grammar: OnceLock::new(), notices })
+    }
+
+    /// What is not as one would expect, for the user to read.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// How many generations are under way.
+    pub fn running(&self) -> usize {
+        self.engine.running()
+    }
+
+    /// The prompt's tokens, if they leave room for an answer.
+    fn prompt(&self, request: &GenerateRequest) -> CoreResult<Vec<u32>> {
+        let prompt = self.prompts.encode(request)?;
+        match prompt.len() < self.info.context_len {
+            true => Ok(prompt),
+            false => Err(CoreError::PromptTooLong { got: prompt.len(), max: self.info.context_len }),
+        }
+    }
+
+    fn constraint(&self, request: &GenerateRequest) -> Result<Option<Constraint>> {
+        let Some(schema) = &request.response_schema else { return Ok(None) };
+        let make = || GrammarVocabulary::new(Arc::clone(&self.tokenizer)).ok().map(Arc::new);
+        let vocabulary = self
+            .grammar
+            .get_or_init(make)
+            .as_ref()
+            .ok_or_else(|| Error::Grammar { problem: "the vocabulary has no token that ends an answer".into() })?;
+        Constraint::new(&Grammar::json(schema.as_value()), vocabulary).map(Some)
+    }
+}
+
+/// Whether a vocabulary has a token that ends an answer.
+fn ends(tokenizer: &Tokenizer) -> bool {
+    (0..tokenizer.len() as u32).any(|id| tokenizer.ends_generation(crate::TokenId(id)))
+}
+
+#[async_trait]
+impl Model for LocalModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    async fn count_tokens(&self, request: &GenerateRequest) -> CoreResult<usize> {
+        request.check(&self.info.features)?;
+        Ok(self.prompts.encode(request)?.len())
+    }
+
+    async fn generate(&self, request: GenerateRequest) -> CoreResult<ModelStream> {
+        request.check(&self.info.features)?;
+        let prompt = self.prompt(&request)?;
+        let room = self.info.context_len - prompt.len();
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        self.engine.submit(Job {
+            sampler: Sampler::new(&request.sampling, &prompt),
+            constraint: self.constraint(&request)?,
+            stop: StopStrings::new(&request.stop),
+            reader: self.prompts.reader(&request),
+            max_tokens: request.max_tokens.unwrap_or(room).min(room),
+            prompt,
+            sender,
+        });
+        Ok(Box::pin(Events { receiver, engine: self.engine.handle() }))
+    }
+}
+
+/// The events of a generation. Reading them lets it go on.
+struct Events {
+    receiver: mpsc::Receiver<CoreResult<ModelEvent>>,
+    engine: super::engine::Handle,
+}
+
+impl Stream for Events {
+    type Item = CoreResult<ModelEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = Pin::new(&mut self.receiver).poll_next(cx);
+        if item.is_ready() {
+            self.engine.wake();
+        }
+        item
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.receiver.close();
+        self.engine.wake();
+    }
+}

@@ -1,0 +1,152 @@
+//! One generation under way.
+
+use std::collections::VecDeque;
+
+use futures_channel::mpsc;
+use nootropic_core::{FinishReason, ModelEvent, Result as CoreResult, Usage};
+
+use crate::generate::{Sampler, StopStrings};
+use crate::grammar::Constraint;
+use crate::tokens::{DecodeStream, TokenId, Tokenizer, ToolParser};
+use crate::{Error, Logits, Result, Session};
+
+/// What tokens become.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) decode: DecodeStream,
+    /// Tells thinking from text, in conversations.
+    pub(super) parser: Option<ToolParser>,
+}
+
+/// A generation under way.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    pub(super) session: Session,
+    /// The prompt and what was produced.
+    pub(super) tokens: Vec<u32>,
+    pub(super) prompt: usize,
+    /// Of the prompt, how many were known.
+    pub(super) cached: usize,
+    pub(super) max_tokens: usize,
+    pub(super) sampler: Sampler,
+    pub(super) constraint: Option<Constraint>,
+    pub(super) stop: StopStrings,
+    pub(super) reader: Reader,
+    pub(super) sender: mpsc::Sender<CoreResult<ModelEvent>>,
+    /// What the reader has no room for yet.
+    pub(super) outbox: VecDeque<CoreResult<ModelEvent>>,
+    pub(super) finished: bool,
+}
+
+impl Sequence {
+    /// The tokens that are to be fed next, at most `most`, and the logits that are wanted then.
+    pub(super) fn next(&self, most: usize) -> (std::ops::Range<usize>, Logits) {
+        let start = self.session.len();
+        let end = self.tokens.len().min(start + most.max(1));
+        (start..end, if end == self.tokens.len() { Logits::Last } else { Logits::None })
+    }
+
+    /// Whether it waits for its reader.
+    pub(super) fn waits(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Whether nobody reads it any more.
+    pub(super) fn is_dropped(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Gives out what there is room for.
+    pub(super) fn deliver(&mut self) {
+        while let Some(event) = self.outbox.pop_front() {
+            if let Err(refused) = self.sender.try_send(event) {
+                if refused.is_full() {
+                    self.outbox.push_front(refused.into_inner());
+                }
+                return;
+            }
+        }
+    }
+
+    /// Chooses the next token from the logits after the last one.
+    pub(super) fn advance(&mut self, logits: &mut [f32], tokenizer: &Tokenizer) {
+        if let Err(error) = self.try_advance(logits, tokenizer) {
+            self.fail(error);
+        }
+    }
+
+    /// Ends with an error.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.outbox.push_back(Err(error.into()));
+        self.finished = true;
+    }
+
+    fn produced(&self) -> usize {
+        self.tokens.len() - self.prompt
+    }
+
+    fn try_advance(&mut self, logits: &mut [f32], tokenizer: &Tokenizer) -> Result<()> {
+        let left = self.max_tokens - self.produced();
+        let known = tokenizer.len() as u32; // models have more rows than tokens, some of them
+        let token = match &mut self.constraint {
+            Some(constraint) => {
+                let allowed = constraint.allowed()?;
+                let choice = self.sampler.choose(logits, |token| token < known && allowed.is_allowed(token), None)?;
+                constraint.steered(choice.token, left)
+            }
+            None => self.sampler.choose(logits, |token| token < known, None)?.token,
+        };
+        if tokenizer.ends_generation(TokenId(token)) {
+            return self.finish(FinishReason::Stop);
+        }
+        if let Some(constraint) = &mut self.constraint {
+            constraint.accept(token)?;
+        }
+        self.tokens.push(token);
+        let text = self.reader.decode.push(tokenizer, TokenId(token));
+        let text = self.stop.push(&text);
+        self.say(&text)?;
+        if self.stop.stopped() {
+            return self.finish(FinishReason::Stop);
+        }
+        if self.produced() >= self.max_tokens {
+            return self.finish(FinishReason::Length);
+        }
+        Ok(())
+    }
+
+    /// Gives out text, told apart from thinking.
+    fn say(&mut self, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        match &mut self.reader.parser {
+            Some(parser) => {
+                for event in parser.push(text) {
+                    self.outbox.push_back(Ok(event?));
+                }
+            }
+            None => self.outbox.push_back(Ok(ModelEvent::Text { text: text.to_owned() })),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, reason: FinishReason) -> Result<()> {
+        if !self.stop.stopped() {
+            let rest = std::mem::take(&mut self.reader.decode).finish();
+            let mut text = self.stop.push(&rest);
+            text.push_str(&self.stop.finish());
+            self.say(&text)?;
+        }
+        if let Some(parser) = self.reader.parser.take() {
+            for event in parser.finish() {
+                self.outbox.push_back(Ok(event?));
+            }
+        }
+        let usage = Usage { prompt_tokens: self.prompt, cached_tokens: self.cached, output_tokens: self.produced() };
+        self.outbox.push_back(Ok(ModelEvent::Usage(usage)));
+        self.outbox.push_back(Ok(ModelEvent::Finished { reason }));
+        self.finished = true;
+        Ok(())
+    }
+}
