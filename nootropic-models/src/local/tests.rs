@@ -62,7 +62,7 @@ fn many_at_once_answer_as_each_alone() {
             seed: n as u64,
             ..Sampling::default()
         },
-        ..GenerateRequest::text("word ".repeat(1 + n * 7))
+        ..GenerateRequest::text("word ".repeat(1 + n * 2))
     };
     let alone: Vec<String> = (0..20).map(|n| block_on(model.complete(request(n))).unwrap().text).collect();
     let together = futures_util::future::join_all((0..20).map(|n| model.complete(request(n))));
