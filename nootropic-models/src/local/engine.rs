@@ -135,7 +135,7 @@ impl Worker {
     fn run(mut self) {
         while !self.shared.is_over() {
             self.take_jobs();
-            self.active.iter_mut().for_each(Sequence::deliver);
+            self.deliver();
             self.retire();
             if self.active.iter().any(|sequence| !sequence.waits()) {
                 self.pass();
@@ -172,14 +172,24 @@ impl Worker {
         }
     }
 
+    /// Gives out events. Who reads the last one finds that the generation no longer runs.
+    fn deliver(&mut self) {
+        for sequence in &mut self.active {
+            if sequence.finished && std::mem::take(&mut sequence.counted) {
+                self.shared.0.running.fetch_sub(1, Ordering::SeqCst);
+            }
+            sequence.deliver();
+        }
+    }
+
     /// Lets go of what is over or not read any more, and keeps what it knows.
     fn retire(&mut self) {
         let mut index = 0;
         while let Some(sequence) = self.active.get(index) {
             if sequence.is_dropped() || sequence.finished && !sequence.waits() {
-                let Sequence { tokens, session, .. } = self.active.swap_remove(index);
+                let Sequence { tokens, session, counted, .. } = self.active.swap_remove(index);
                 self.prefixes.keep(tokens, session);
-                self.shared.0.running.fetch_sub(1, Ordering::SeqCst);
+                self.shared.0.running.fetch_sub(usize::from(counted), Ordering::SeqCst);
             } else {
                 index += 1;
             }
@@ -240,5 +250,6 @@ fn sequence(job: Job, session: Session) -> Sequence {
         sender: job.sender,
         outbox: VecDeque::new(),
         finished: false,
+        counted: true,
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Sequence {
     /// What the reader has no room for yet.
     pub(super) outbox: VecDeque<CoreResult<ModelEvent>>,
     pub(super) finished: bool,
+    /// Whether it counts as running.
+    pub(super) counted: bool,
 }
 
 impl Sequence {
