@@ -3,6 +3,10 @@
 CARGO ?= cargo
 # Members that are published, and the features that must also build alone.
 CRATES := nootropic-core nootropic-models nootropic-context nootropic-agents nootropic nootropic-cli
+# To build the others once more from their packages would build all of Burn once more.
+CRATES_WITHOUT_BURN := nootropic-core nootropic-context nootropic-agents
+# One selection for every test: with another, cargo chooses other features, and builds Burn anew.
+ALL := --locked --workspace --all-features
 CONTEXT_FEATURES := languages watch arroy
 # How large the large cases of tests are: files of one folder, levels of nesting. A plain `cargo test` makes 3,000.
 SCALE ?= 100000
@@ -35,19 +39,20 @@ features:
 
 unit:
 	NOOTROPIC_REQUIRE_MOUNTS=$(REQUIRE_MOUNTS) NOOTROPIC_REQUIRE_WGPU=$(REQUIRE_WGPU) NOOTROPIC_SCALE=$(SCALE) \
-		$(CARGO) test --locked --workspace --all-features --no-fail-fast
+		$(CARGO) test $(ALL) --no-fail-fast
 
 kills:
-	NOOTROPIC_KILLS=$(KILLS) $(CARGO) test --locked -p nootropic-context --test index_kill -- --nocapture
+	NOOTROPIC_KILLS=$(KILLS) $(CARGO) test $(ALL) --test index_kill -- --nocapture
 
 fuzz:
-	NOOTROPIC_FUZZ=$(FUZZ) $(CARGO) test --locked -p nootropic-models --test fuzz_files -- --nocapture
+	NOOTROPIC_FUZZ=$(FUZZ) $(CARGO) test $(ALL) --test fuzz_files -- --nocapture
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 
 package:
-	$(CARGO) package --locked --allow-dirty $(addprefix -p ,$(CRATES))
+	$(CARGO) package --locked --allow-dirty $(addprefix -p ,$(CRATES_WITHOUT_BURN))
+	$(CARGO) package --locked --allow-dirty --no-verify $(addprefix -p ,$(CRATES))
 
 soak: setup
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test index_kill -- --nocapture
