@@ -1,5 +1,6 @@
 //! Chat templates: programs in model files that write a conversation as one text.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -210,7 +211,10 @@ impl ChatTemplate {
         let name = if self.with_tools && !tools.is_empty() { WITH_TOOLS } else { CHAT };
         let template = environment.get_template(name).map_err(|error| invalid(problem(&error)))?;
         let context = self.context(&marker, messages, tools, options);
-        let rendered = template.render(context).map_err(|error| invalid(problem(&error)))?;
+        // The engine's arithmetic overflows on some numbers: in a build that checks for that, a panic.
+        let rendered = catch_unwind(AssertUnwindSafe(|| template.render(context)))
+            .map_err(|_| invalid("the chat template counts beyond what can be counted".into()))?
+            .map_err(|error| invalid(problem(&error)))?;
         if rendered.len() > LONGEST_FRAME + 4 * size {
             return Err(invalid(format!("the chat template makes {} bytes of it", rendered.len())));
         }
