@@ -84,6 +84,8 @@ fn fuzz(files: &[Vec<u8>], read: impl Fn(&[u8]) -> (bool, u64)) {
 /// The same, with as much memory as `allowed` says for a file of so many bytes.
 fn fuzz_within(files: &[Vec<u8>], allowed: impl Fn(u64) -> u64, read: impl Fn(&[u8]) -> (bool, u64)) {
     let (runs, seed) = (setting("NOOTROPIC_FUZZ", 200_000), setting("NOOTROPIC_FUZZ_SEED", 1));
+    // Without a backtrace, which takes more memory than any file: panics of libraries that become errors are told as well.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let mut accepted = 0;
     for run in 0..runs {
         let mut random = Random(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ run);
