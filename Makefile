@@ -8,6 +8,8 @@ CRATES_WITHOUT_BURN := nootropic-core nootropic-context nootropic-agents
 # One selection for every test: with another, cargo chooses other features, and builds Burn anew.
 ALL := --locked --workspace --all-features
 CONTEXT_FEATURES := languages watch arroy
+# What `make bench` measures beside us: packages of their own, whose lock files must keep up with ours.
+PEERS := $(wildcard */benches/*peers)
 # How large the large cases of tests are: files of one folder, levels of nesting. A plain `cargo test` makes 3,000.
 SCALE ?= 100000
 # Mutated model files of each format: a million here, a hundred million in `make soak`.
@@ -29,6 +31,8 @@ setup:
 lint:
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	for peers in $(PEERS); do \
+		$(CARGO) metadata --locked --format-version 1 --manifest-path $$peers/Cargo.toml >/dev/null || exit 1; done
 
 features:
 	$(CARGO) check --locked -p nootropic-core
