@@ -49,9 +49,13 @@ const ORDER: &[&str] = &[
     "backup",
     "restore",
     "compact",
+    "chat",
+    "complete",
     "models.list",
     "models.info",
     "models.quantize",
+    "models.probe",
+    "models.bench",
     "config.show",
     "list-capabilities",
     "guide",
@@ -59,7 +63,7 @@ const ORDER: &[&str] = &[
 ];
 
 /// What commands of two words have in common.
-const GROUPS: &[(&str, &str)] = &[("models", "List model files, look into them, and make smaller ones")];
+const GROUPS: &[(&str, &str)] = &[("models", "List model files, look into them, make smaller ones, and time them")];
 
 fn others(registry: &Registry) -> impl Iterator<Item = &str> {
     registry.of_kind(CapabilityKind::Command).map(|capability| capability.name.as_str()).filter(|n| !ORDER.contains(n))

@@ -1,22 +1,25 @@
 //! Each command with the way people read its result.
 
 use nootropic::{
-    Backup, Call, Command, Compact, ConfigShow, Doctor, Index, Map, ModelsInfo, ModelsList, ModelsQuantize, Pack,
-    Restore, Search, Session, Status, Symbols, Verify, Watch,
+    Backup, Call, Chat, Command, Compact, Complete, ConfigShow, Doctor, Index, Map, ModelsBench, ModelsInfo,
+    ModelsList, ModelsProbe, ModelsQuantize, Pack, Restore, Search, Session, Status, Symbols, Verify, Watch,
 };
 use serde_json::Value;
 
 use crate::color::Palette;
 use crate::commands::{Completions, Guide, ListCapabilities};
 use crate::exit::{FOUND_FAULT, Failure};
+use crate::interrupt::Interrupts;
 use crate::output::{self, Format};
 use crate::render;
+use crate::speaking;
 use crate::terminal::block;
 
 /// What a face needs to run a command and show its result.
 pub(crate) struct Context<'a> {
     pub(crate) session: &'a Session,
     pub(crate) call: &'a Call,
+    pub(crate) interrupts: Interrupts,
     pub(crate) format: Format,
     pub(crate) palette: Palette,
     /// Whether a person looks at standard output.
@@ -49,6 +52,10 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
         ModelsList::NAME => context.show::<ModelsList>(input, render::models),
         ModelsInfo::NAME => context.show::<ModelsInfo>(input, render::model),
         ModelsQuantize::NAME => context.show::<ModelsQuantize>(input, render::quantized),
+        ModelsProbe::NAME => context.show::<ModelsProbe>(input, render::profile),
+        ModelsBench::NAME => context.show::<ModelsBench>(input, render::bench),
+        Chat::NAME => speaking::chat(read(input)?, context),
+        Complete::NAME => speaking::complete(&read(input)?, context),
         ConfigShow::NAME => context.show::<ConfigShow>(input, render::config),
         ListCapabilities::NAME => context.show::<ListCapabilities>(input, render::capabilities),
         Guide::NAME => context.show::<Guide>(input, |guide, _| guide.text.clone()),
@@ -100,7 +107,7 @@ impl Context<'_> {
     }
 }
 
-fn read<C: Command>(input: Value) -> Result<C, Failure> {
+fn read<C: serde::de::DeserializeOwned>(input: Value) -> Result<C, Failure> {
     serde_json::from_value(input).map_err(|error| Failure::invalid(error.to_string(), None))
 }
 

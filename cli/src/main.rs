@@ -12,6 +12,7 @@ mod progress;
 mod reference;
 mod render;
 mod run;
+mod speaking;
 mod terminal;
 
 use std::process::ExitCode;

@@ -14,9 +14,10 @@ use nootropic::{Call, Registry, Session, VerifierCommand};
 use crate::color::Palette;
 use crate::exit::{Failure, code};
 use crate::faces::{self, Context};
+use crate::interrupt::Interrupts;
 use crate::output::Format;
 use crate::progress::Reporter;
-use crate::{args, commands, interrupt};
+use crate::{args, commands};
 
 /// Commands that need no repository.
 const WITHOUT: &[&str] = &["guide", "completions", "list-capabilities"];
@@ -61,10 +62,11 @@ fn parse_and_run(arguments: &[OsString], format: Format) -> Result<u8, Failure> 
     let notes = Palette::new(output.color, &std::io::stderr());
     let reporter = Arc::new(Reporter::new(format, notes, output.progress && !quiet));
     let call = Call::reporting(Arc::clone(&reporter) as Arc<dyn nootropic::EventSink>);
-    interrupt::install(&name, &call.cancel, format, notes);
+    let interrupts = Interrupts::install(&name, &call.cancel, format, notes);
     let context = Context {
         session: &session,
         call: &call,
+        interrupts,
         format,
         palette: Palette::new(output.color, &std::io::stdout()),
         terminal: std::io::stdout().is_terminal(),

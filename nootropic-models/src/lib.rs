@@ -23,6 +23,7 @@ mod gguf;
 mod grammar;
 mod library;
 mod local;
+mod measure;
 mod quant;
 mod random;
 mod record;
@@ -44,6 +45,7 @@ pub use gguf::{
 };
 pub use library::{FoundModel, ModelLibrary, ModelSource};
 pub use local::LocalModel;
+pub use measure::{generation_speed, prompt_speed, read_bandwidth};
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;

@@ -7,9 +7,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
+use crate::bench::ModelsBench;
+use crate::chatting::Chat;
+use crate::completing::Complete;
 use crate::doctor::{Doctor, DoctorReport};
 use crate::indexing::{Index, IndexReport};
 use crate::model_files::{ModelsInfo, ModelsList, ModelsQuantize};
+use crate::probing::ModelsProbe;
 use crate::searching::{Search, SearchAnswer};
 use crate::settings::{ConfigReport, ConfigShow};
 use crate::suggest::did_you_mean;
@@ -70,6 +74,10 @@ const COMMANDS: &[Listed] = &[
     listed::<ModelsList>(),
     listed::<ModelsInfo>(),
     listed::<ModelsQuantize>(),
+    listed::<ModelsProbe>(),
+    listed::<ModelsBench>(),
+    listed::<Chat>(),
+    listed::<Complete>(),
     listed::<ConfigShow>(),
 ];
 

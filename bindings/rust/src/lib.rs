@@ -17,19 +17,26 @@
 //! same [`registry`].
 
 mod asking;
+mod bench;
 mod call;
 mod cancellable;
+mod chatting;
 mod command;
+mod completing;
 pub mod config;
 mod discover;
 mod doctor;
 mod error;
+mod generating;
 mod highlight;
 mod indexing;
 mod layout;
+mod local_models;
+mod memory;
 mod model_files;
 mod nootropic;
 pub mod places;
+mod probing;
 mod scope;
 mod searching;
 mod semantic;
@@ -40,17 +47,23 @@ mod upkeep;
 mod watching;
 
 pub use asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
+pub use bench::{BenchPhase, BenchRow, BenchStart, Limits, ModelsBench};
 pub use call::Call;
+pub use chatting::{Chat, Conversation};
 pub use command::{Command, capability, invoke, registry};
+pub use completing::Complete;
 pub use config::Config;
 pub use discover::{FoundBy, discover};
 pub use doctor::{Check, CheckState, Doctor, DoctorReport};
 pub use error::{Error, Result};
+pub use generating::Generated;
 pub use highlight::Highlighter;
 pub use indexing::{Index, IndexReport};
 pub use layout::Layout;
+pub use local_models::open_model;
 pub use model_files::{ModelReport, ModelsInfo, ModelsList, ModelsQuantize, ModelsReport, QuantizeReport, TensorCount};
 pub use nootropic::Nootropic;
+pub use probing::{ModelProfile, ModelsProbe, Obedience};
 pub use scope::Scope;
 pub use searching::{Search, SearchAnswer, SearchHit, SignalShare};
 pub use semantic::SemanticSearch;
@@ -69,10 +82,10 @@ pub use nootropic_context::graph::{
 pub use nootropic_context::search::Engine;
 pub use nootropic_context::store::VerifierCommand;
 pub use nootropic_core::{
-    Argument, CancelToken, Capability, CapabilityKind, EffectKind, Embedder, ErrorKind, Event, EventSink, Registry,
-    SinkFn, Store, StoreExt, SymbolKind, Unit, ValueKind,
+    Argument, CancelToken, Capability, CapabilityKind, EffectKind, Embedder, ErrorKind, Event, EventSink, ModelEvent,
+    Registry, SinkFn, Store, StoreExt, SymbolKind, Unit, ValueKind,
 };
-pub use nootropic_models::{FoundModel, ModelSource};
+pub use nootropic_models::{Device, FoundModel, ModelSource};
 
 /// The crates behind this one, for those who want their parts.
 pub use {

@@ -120,7 +120,7 @@ pub struct QuantizeReport {
 }
 
 /// The library of this user.
-fn library() -> ModelLibrary {
+pub(crate) fn library() -> ModelLibrary {
     let own = places::data_dir().unwrap_or_default().join("models");
     let library = ModelLibrary::new(own);
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -130,7 +130,7 @@ fn library() -> ModelLibrary {
     }
 }
 
-fn failed(error: nootropic_models::Error) -> Error {
+pub(crate) fn failed(error: nootropic_models::Error) -> Error {
     Error::Core(error.into())
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use nootropic::{ModelReport, ModelSource, ModelsReport, QuantizeReport};
+use nootropic::{BenchPhase, BenchRow, ModelProfile, ModelReport, ModelSource, ModelsReport, QuantizeReport};
 
 use super::line;
 use crate::color::Palette;
-use crate::terminal::{line as one_line, plain, size, thousands};
+use crate::terminal::{count, line as one_line, plain, size, thousands};
 
 pub(crate) fn models(report: &ModelsReport, palette: Palette) -> String {
     if report.models.is_empty() {
@@ -69,4 +69,74 @@ pub(crate) fn quantized(report: &QuantizeReport, _: Palette) -> String {
         report.quantization,
         size(report.bytes_before)
     )
+}
+
+#[expect(clippy::ptr_arg, reason = "what the command gives")]
+pub(crate) fn bench(rows: &Vec<BenchRow>, palette: Palette) -> String {
+    let mut text = String::new();
+    let mut last = None;
+    for row in rows {
+        let title = format!("{} {}", one_line(&row.model), row.quant);
+        if last.replace(title.clone()).is_none_or(|last| last != title) {
+            line!(text, "{}", palette.bold(title));
+        }
+        let phase = match row.phase {
+            BenchPhase::Prompt => "prompt",
+            BenchPhase::Generate => "generate",
+        };
+        let beside = match (&row.peer, row.theirs, row.ratio) {
+            (Some(peer), Some(theirs), Some(ratio)) => {
+                format!("  {theirs:>9.1} {}  {}", one_line(peer), palette.bold(format!("{ratio:.2} x")))
+            }
+            _ => String::new(),
+        };
+        line!(text, "  {phase:9}{:>9.1} tokens/s{beside}", row.ours);
+        if let Some(start) = row.start {
+            let cached = start.cached_first_token_ms.map(|ms| format!(", {ms:.0} ms after 2,000 known tokens"));
+            let memory =
+                start.memory_bytes.map(|bytes| format!("; {} for a file of {}", size(bytes), size(start.file_bytes)));
+            let (cached, memory) = (cached.unwrap_or_default(), memory.unwrap_or_default());
+            let note = format!("open to first token {:.0} ms{cached}{memory}", start.open_to_first_token_ms);
+            line!(text, "           {}", palette.dim(note));
+        }
+        if let Some(limits) = row.limits {
+            let gigabytes = limits.read_bandwidth / 1e9;
+            let share = limits.bandwidth_share.map(|share| format!("{:.0} % of ", share * 100.0)).unwrap_or_default();
+            let note = format!("{share}{gigabytes:.1} GB/s; eight at once {:.1} tokens/s", limits.eight_at_once);
+            line!(text, "           {}", palette.dim(note));
+        }
+    }
+    text
+}
+
+pub(crate) fn profile(profile: &ModelProfile, palette: Palette) -> String {
+    let mut text = String::new();
+    let mut row = |label: &str, value: String| line!(text, "{label:13}{value}");
+    row("Model", palette.symbol(one_line(&profile.model)));
+    let threads = profile.threads.map(|threads| format!(", {}", count(threads as u64, "thread"))).unwrap_or_default();
+    row("Device", format!("{}{threads}", one_line(&profile.device)));
+    let in_memory = match profile.context_in_memory {
+        Some(room) if room < profile.context_length => {
+            format!(", {} in the memory that is free", thousands(room as u64))
+        }
+        _ => String::new(),
+    };
+    let each = profile.kv_bytes_a_token.map(|bytes| format!(", {} for each", size(bytes as u64))).unwrap_or_default();
+    row("Context", format!("{} tokens{in_memory}{each}", thousands(profile.context_length as u64)));
+    row(
+        "Conversation",
+        profile.tool_dialect.as_ref().map_or("no".into(), |dialect| format!("yes, tools as {dialect}")),
+    );
+    row("Infill", if profile.infill { "yes" } else { "no" }.into());
+    let (words, schema) = (profile.json_by_words, profile.json_by_schema);
+    row(
+        "JSON",
+        format!("{} of {} by words, {} of {} by schema", words.obeyed, words.asked, schema.obeyed, schema.asked),
+    );
+    row("Prompt", format!("{:.1} tokens/s", profile.prompt_tokens_per_second));
+    row("Generation", format!("{:.1} tokens/s", profile.generate_tokens_per_second));
+    if let Some(bytes) = profile.memory_bytes {
+        row("Memory", format!("{} at most, for a file of {}", size(bytes), size(profile.bytes)));
+    }
+    text
 }

@@ -8,6 +8,7 @@ mod faults;
 mod models;
 mod registry;
 mod search;
+mod speaking;
 mod upkeep;
 
 use std::ffi::OsStr;

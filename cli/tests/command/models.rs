@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::Repository;
 
 /// A model in F32 called `tiny`, in the user's own folder.
-fn with_model() -> Repository {
+pub(crate) fn with_model() -> Repository {
     let repository = Repository::sample();
     let folder = repository.home().join(".local/share/nootropic/models");
     fs::create_dir_all(&folder).unwrap();
@@ -74,4 +74,53 @@ fn an_interrupt_leaves_no_half_model() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert_eq!(files(), before, "nothing half done stays");
+}
+
+#[test]
+fn a_model_is_timed() {
+    let repository = with_model();
+    let rows = repository.json([
+        "models",
+        "bench",
+        "tiny",
+        "--device",
+        "cpu",
+        "--threads",
+        "2",
+        "--prompt",
+        "32",
+        "--generate",
+        "8",
+    ]);
+    let phases: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["phase"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["prompt", "generate"]);
+    for row in rows.as_array().unwrap() {
+        assert_eq!((&row["model"], &row["quant"]), (&json!("Synthetic tiny Llama"), &json!("F32")));
+        assert!(row["ours"].as_f64().unwrap() > 0.0 && row["peer"].is_null(), "{row}");
+    }
+    assert!(rows[0]["start"]["open_to_first_token_ms"].as_f64().unwrap() > 0.0, "{rows}");
+    assert!(rows[1]["limits"]["eight_at_once"].as_f64().unwrap() > 0.0, "{rows}");
+    let text = repository.run(["models", "bench", "tiny", "--device", "cpu", "--prompt", "32", "--generate", "8"]).out;
+    assert!(text.contains("tokens/s") && text.contains("GB/s"), "{text}");
+    let none = repository.error(["models", "bench", "tiny", "--peers"], 3);
+    assert!(none["hint"].as_str().unwrap().contains("make bench"), "{none}");
+    let threads = repository.error(["models", "bench", "tiny", "--threads", "2"], 2);
+    assert!(threads["message"].as_str().unwrap().contains("--device cpu"), "{threads}");
+}
+
+#[test]
+fn a_profile_of_a_model_is_kept() {
+    let repository = with_model();
+    let profile = repository.json(["models", "probe", "tiny", "--device", "cpu"]);
+    assert_eq!(
+        (&profile["model"], &profile["context_length"]),
+        (&json!("tiny"), &json!(SyntheticModel::tiny().context))
+    );
+    assert_eq!((&profile["infill"], &profile["tool_dialect"]), (&json!(true), &json!("hermes")));
+    // 2 layers of 2 heads of 64 numbers, keys and values, of two bytes.
+    assert_eq!(profile["kv_bytes_a_token"], 2 * 2 * 64 * 2 * 2);
+    assert_eq!(profile["json_by_schema"]["obeyed"], profile["json_by_schema"]["asked"], "{profile}");
+    assert!(profile["generate_tokens_per_second"].as_f64().unwrap() > 0.0, "{profile}");
+    let kept = fs::read(repository.home().join(".local/share/nootropic/profiles/tiny.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&kept).unwrap(), profile);
 }

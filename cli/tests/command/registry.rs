@@ -3,9 +3,11 @@ use std::path::Path;
 
 use crate::Repository;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 23] = [
     "backup",
+    "chat",
     "compact",
+    "complete",
     "completions",
     "config.show",
     "doctor",
@@ -13,8 +15,10 @@ const COMMANDS: [&str; 19] = [
     "index",
     "list-capabilities",
     "map",
+    "models.bench",
     "models.info",
     "models.list",
+    "models.probe",
     "models.quantize",
     "pack",
     "restore",

@@ -86,6 +86,12 @@ impl CpuModel {
         self.decoder.blocks.iter().map(cache).collect()
     }
 
+    /// Memory of a token in [`caches`](Self::caches) of [`KvPrecision::F16`], in bytes.
+    pub(crate) fn kv_bytes_a_token(&self) -> usize {
+        let of = |block: &crate::arch::Block| 2 * 2 * block.attention.kv_heads * block.attention.head_columns;
+        self.decoder.blocks.iter().map(of).sum()
+    }
+
     /// Runs all pieces. Returns the logits that were asked for, piece after piece, token after token.
     ///
     /// # Errors

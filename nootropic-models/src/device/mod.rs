@@ -10,6 +10,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::Pool;
@@ -17,7 +18,7 @@ use crate::error::printable;
 use crate::{Error, Result};
 
 /// Where to run a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Device {
@@ -102,8 +103,19 @@ pub(crate) enum Machine {
 
 impl OpenDevice {
     fn cpu(notice: Option<String>) -> Result<Self> {
-        let pool = Arc::new(Pool::with_all_processors()?);
-        Ok(Self { machine: Machine::Cpu(pool), name: "the CPU".into(), notice })
+        Ok(Self { notice, ..Self::on_threads(Pool::with_all_processors()?) })
+    }
+
+    /// The CPU, computing with so many threads: at least one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a thread cannot be started.
+    pub fn cpu_with_threads(threads: usize) -> Result<Self> {
+        Ok(Self::on_threads(Pool::new(threads.max(1))?))
+    }
+
+    fn on_threads(pool: Pool) -> Self {
+        Self { machine: Machine::Cpu(Arc::new(pool)), name: "the CPU".into(), notice: None }
     }
 
     /// Burn on the CPU: what other devices are compared with.
@@ -123,6 +135,14 @@ impl OpenDevice {
     /// Why it is not the device one would expect, where that is so: for the user to read.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
+    }
+
+    /// With how many threads it computes, where it does so with threads.
+    pub fn threads(&self) -> Option<usize> {
+        match &self.machine {
+            Machine::Cpu(pool) => Some(pool.threads()),
+            Machine::Burn(_) => None,
+        }
     }
 
     pub(crate) fn machine(&self) -> &Machine {

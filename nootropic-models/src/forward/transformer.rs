@@ -69,6 +69,14 @@ impl Transformer {
         self.shared.decoder().context
     }
 
+    /// Memory that the keys and values of a token take in a session, in bytes; nothing on devices that do not tell.
+    pub fn kv_bytes_a_token(&self) -> Option<usize> {
+        match &*self.shared {
+            Model::Cpu(model) => Some(model.kv_bytes_a_token()),
+            Model::Burn(_) => None,
+        }
+    }
+
     /// Types of weights that are not computed with here, each with the type that stands for it.
     pub fn converted(&self) -> &[(TensorType, TensorType)] {
         match &*self.shared {

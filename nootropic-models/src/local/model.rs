@@ -17,7 +17,7 @@ use super::prompt::Prompts;
 use crate::generate::{Sampler, StopStrings};
 use crate::grammar::{Constraint, Grammar, GrammarVocabulary};
 use crate::tokens::{ChatTemplate, Infill, Tokenizer};
-use crate::{Device, Error, ModelFile, Result, Transformer};
+use crate::{Device, Error, ModelFile, OpenDevice, Result, Transformer};
 
 /// How far a generation runs ahead of its reader, in events.
 const AHEAD: usize = 32;
@@ -44,6 +44,7 @@ const AHEAD: usize = 32;
 #[derive(Debug)]
 pub struct LocalModel {
     info: ModelInfo,
+    transformer: Transformer,
     tokenizer: Arc<Tokenizer>,
     prompts: Prompts,
     engine: Engine,
@@ -55,8 +56,16 @@ impl LocalModel {
     /// Opens a GGUF file, or a folder of safetensors with its configuration and `tokenizer.json`, on a device.
     ///
     /// # Errors
-    /// Those of [`ModelFile::open`], [`Device::open`], [`Transformer::load`] and [`Tokenizer::from_gguf`].
+    /// Those of [`Device::open`] and [`open_on`](Self::open_on).
     pub fn open(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        Self::open_on(path, &device.open(None)?)
+    }
+
+    /// Opens a file or folder, as [`open`](Self::open), on a device that is open already.
+    ///
+    /// # Errors
+    /// Those of [`ModelFile::open`], [`Transformer::load`] and [`Tokenizer::from_gguf`].
+    pub fn open_on(path: impl AsRef<Path>, device: &OpenDevice) -> Result<Self> {
         let path = path.as_ref();
         let file = ModelFile::open(path)?;
         let tokenizer = Arc::new(match &file {
@@ -70,9 +79,8 @@ impl LocalModel {
         };
         let mut notices = Vec::new();
         let template = template.map_err(|error| notices.push(format!("no conversations: {error}"))).ok();
-        let device = device.open(None)?;
         notices.extend(device.notice().map(str::to_owned));
-        let model = Transformer::load(&file, &device)?;
+        let model = Transformer::load(&file, device)?;
         notices
             .extend(model.converted().iter().map(|(from, to)| format!("weights of type {from} are computed as {to}")));
         let infill = Infill::of(&tokenizer);
@@ -87,8 +95,23 @@ impl LocalModel {
         let id = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let info = ModelInfo { id, context_len: model.context(), features, local: true, deterministic: true };
         let prompts = Prompts { tokenizer: Arc::clone(&tokenizer), template, infill };
-        let engine = Engine::start(model, Arc::clone(&tokenizer))?;
-        Ok(Self { info, tokenizer, prompts, engine, grammar: OnceLock::new(), notices })
+        let engine = Engine::start(model.clone(), Arc::clone(&tokenizer))?;
+        Ok(Self { info, transformer: model, tokenizer, prompts, engine, grammar: OnceLock::new(), notices })
+    }
+
+    /// The model without its tokenizer; it shares the weights.
+    pub fn transformer(&self) -> &Transformer {
+        &self.transformer
+    }
+
+    /// What turns texts into tokens and back.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// How conversations are written, where that is known.
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.prompts.template.as_ref()
     }
 
     /// What is not as one would expect, for the user to read.
