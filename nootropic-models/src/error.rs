@@ -104,6 +104,18 @@ pub enum Error {
         /// How many bytes were asked for.
         bytes: u64,
     },
+    /// A file of a split model is not beside the others.
+    #[error("{part} is missing: part {number} of {count} of {file}")]
+    MissingPart {
+        /// The first file.
+        file: String,
+        /// The missing one.
+        part: String,
+        /// Which it is, from 1.
+        number: u64,
+        /// How many there are.
+        count: u64,
+    },
     /// A model file changed while it was in use.
     #[error("{file} changed while it was in use")]
     Changed {
@@ -302,14 +314,7 @@ impl Error {
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-                std::io::ErrorKind::StorageFull => ErrorKind::StorageFull,
-                std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
-                std::io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
-                _ => ErrorKind::Internal,
-            },
+            Self::Io { source, .. } => io_kind(source),
             Self::Damaged { .. } | Self::Malformed { .. } | Self::Truncated { .. } | Self::WrongShape { .. } => {
                 ErrorKind::Corrupt
             }
@@ -320,6 +325,7 @@ impl Error {
             | Self::CutShort { .. }
             | Self::MissingKey { .. }
             | Self::MissingTensor { .. }
+            | Self::MissingPart { .. }
             | Self::NoModel { .. } => ErrorKind::NotFound,
             Self::OverLimit { .. } | Self::Memory { .. } | Self::TooLong { .. } => ErrorKind::TooLarge,
             Self::Changed { .. } => ErrorKind::Busy,
@@ -343,6 +349,9 @@ impl Error {
             Self::Truncated { .. } => Some("the file was not written or fetched to its end: fetch it again"),
             Self::OverLimit { .. } => Some("no known model needs as much: fetch the file again, or convert it anew"),
             Self::Memory { .. } => Some("free some memory; if the file is a model you trust, raise the budget"),
+            Self::MissingPart { .. } => {
+                Some("put the missing part beside the others, under the name that its publisher gave it")
+            }
             Self::Changed { .. } => Some("wait until the file is written, then open it again"),
             Self::FormatVersion { .. } => Some("convert the model anew with a current converter"),
             Self::UnsupportedType { .. } => Some("fetch the model as F16, Q8_0 or Q4_K_M instead"),
@@ -387,6 +396,17 @@ impl From<Error> for nootropic_core::Error {
         }
         let (op, kind, hint) = (error.op().into(), error.kind(), error.hint().map(str::to_owned));
         Self::Failed { op, kind, hint, source: error.into() }
+    }
+}
+
+pub(crate) fn io_kind(error: &std::io::Error) -> ErrorKind {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+        std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
+        std::io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
+        _ => ErrorKind::Internal,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{Gguf, Result, Safetensors, Tensor};
 /// A model in one of the forms it is shared in.
 #[derive(Debug)]
 pub enum ModelFile {
-    /// One GGUF file.
+    /// GGUF, in one file or split over several.
     Gguf(Gguf),
     /// Safetensors with a `config.json` beside them.
     Safetensors(Safetensors),
@@ -66,7 +66,7 @@ impl ModelFile {
 
     pub(super) fn contains(&self, name: &str) -> bool {
         match self {
-            Self::Gguf(gguf) => gguf.header().tensor(name).is_some(),
+            Self::Gguf(gguf) => gguf.contains(name),
             Self::Safetensors(safetensors) => safetensors.contains(name),
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, Gguf, GgufBuilder, TensorInfo};
+use super::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, Gguf, GgufBuilder, TensorInfo, split};
 use crate::{Error, FileType, ModelShape, Place, Result, Tensor, TensorType};
 
 const FILE_TYPE_KEY: &str = "general.file_type";
@@ -76,7 +76,7 @@ fn describe(model: &Gguf, file_type: FileType, builder: &mut GgufBuilder) -> Res
         builder.align(model.header().alignment())?;
     }
     for (key, value) in model.metadata().iter() {
-        if ![ALIGNMENT_KEY, FILE_TYPE_KEY, QUANTIZATION_KEY].contains(&key) {
+        if ![ALIGNMENT_KEY, FILE_TYPE_KEY, QUANTIZATION_KEY].contains(&key) && !split::KEYS.contains(&key) {
             builder.set(key, value)?;
         }
     }
@@ -128,7 +128,7 @@ impl ModelShape {
         Ok(Self {
             layers: metadata.get(&format!("{architecture}.block_count"))?,
             experts: metadata.find(&format!("{architecture}.expert_count"))?.unwrap_or(0),
-            tied_embeddings: model.header().tensor("output.weight").is_none(),
+            tied_embeddings: !model.contains("output.weight"),
         })
     }
 }

@@ -20,6 +20,7 @@ mod header;
 mod metadata;
 mod parse;
 mod read;
+mod split;
 #[cfg(test)]
 mod tests;
 mod value;

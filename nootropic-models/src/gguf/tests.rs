@@ -125,7 +125,7 @@ fn tensors_keep_type_shape_and_data() {
             (0..bytes).map(|i| (i as usize * 7 + name.len()) as u8).collect::<Vec<u8>>()
         };
         let gguf = open(bytes(&mut builder, data));
-        assert_eq!(gguf.tensors().len(), 5);
+        assert_eq!(gguf.tensors().count(), 5);
         for ((name, dtype, dims), info) in tensors.into_iter().zip(gguf.tensors()) {
             let tensor = gguf.tensor(name).unwrap();
             assert_eq!((info.name, info.dtype, &*info.dims), (name, dtype, dims));

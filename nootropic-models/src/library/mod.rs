@@ -3,7 +3,7 @@
 mod folder;
 mod hub;
 mod ollama;
-mod shards;
+pub(crate) mod shards;
 #[cfg(test)]
 mod tests;
 

@@ -4,14 +4,14 @@ use std::path::Path;
 
 /// Which part of how many a file is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part<'a> {
-    pub(super) base: &'a str,
-    pub(super) number: u32,
-    pub(super) of: u32,
+pub(crate) struct Part<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) number: u32,
+    pub(crate) of: u32,
 }
 
 /// Reads `stem`, a file's name without its ending.
-pub(super) fn part(stem: &str) -> Option<Part<'_>> {
+pub(crate) fn part(stem: &str) -> Option<Part<'_>> {
     let number = |digits: &str| (digits.len() == 5).then(|| digits.parse::<u32>().ok())?;
     let (rest, of) = stem.rsplit_once("-of-")?;
     let (base, this) = rest.rsplit_once('-')?;
@@ -20,7 +20,7 @@ pub(super) fn part(stem: &str) -> Option<Part<'_>> {
 }
 
 /// The bytes of all parts of the file at `path`, which has `len` itself.
-pub(super) fn bytes(path: &Path, len: u64) -> u64 {
+pub(crate) fn bytes(path: &Path, len: u64) -> u64 {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let Some(first) = part(&stem).filter(|part| part.number == 1) else { return len };
     let other = |number: u32| {
