@@ -6,6 +6,9 @@
 //! [`LocalModel`] runs a model as a [`Model`](nootropic_core::Model); [`Transformer`] is the same without a tokenizer: tokens in, logits
 //! out. [`ModelLibrary`] finds the files that are on the machine already.
 //!
+//! With the feature `pull`, `Hub` fetches models, from where an [`EgressBroker`](nootropic_core::EgressBroker) allows. Without it nothing
+//! is linked that could open a connection.
+//!
 //! Record and replay: a [`Recorder`] writes what a model is asked and answers to a cassette, a [`Replay`] is the same model
 //! without the model.
 
@@ -21,9 +24,13 @@ mod forward;
 mod generate;
 mod gguf;
 mod grammar;
+#[cfg(feature = "pull")]
+mod http;
 mod library;
 mod local;
 mod measure;
+#[cfg(feature = "pull")]
+mod pull;
 mod quant;
 mod random;
 mod record;
@@ -43,9 +50,13 @@ pub use gguf::{
     Array, Encode, FromValue, Gguf, GgufBuilder, GgufHeader, GgufWriter, Metadata, QuantizeProgress, Strings,
     TensorInfo, Value, ValueType, quantize_gguf,
 };
+#[cfg(feature = "pull")]
+pub use http::Patience;
 pub use library::{FoundModel, ModelLibrary, ModelSource};
 pub use local::LocalModel;
 pub use measure::{generation_speed, prompt_speed, read_bandwidth};
+#[cfg(feature = "pull")]
+pub use pull::{Hub, HubChoice, HubModel, Pull, PullError, PullReport, PullState, PulledFile};
 pub use quant::{FileType, ModelShape, TensorType};
 pub use record::Recorder;
 pub use replay::Replay;
