@@ -53,6 +53,7 @@ const ORDER: &[&str] = &[
     "complete",
     "models.list",
     "models.info",
+    "models.pull",
     "models.quantize",
     "models.probe",
     "models.bench",
@@ -63,7 +64,8 @@ const ORDER: &[&str] = &[
 ];
 
 /// What commands of two words have in common.
-const GROUPS: &[(&str, &str)] = &[("models", "List model files, look into them, make smaller ones, and time them")];
+const GROUPS: &[(&str, &str)] =
+    &[("models", "List model files, look into them, fetch them, make smaller ones, and time them")];
 
 fn others(registry: &Registry) -> impl Iterator<Item = &str> {
     registry.of_kind(CapabilityKind::Command).map(|capability| capability.name.as_str()).filter(|n| !ORDER.contains(n))

@@ -2,7 +2,8 @@
 
 use nootropic::{
     Backup, Call, Chat, Command, Compact, Complete, ConfigShow, Doctor, Index, Map, ModelsBench, ModelsInfo,
-    ModelsList, ModelsProbe, ModelsQuantize, Pack, Restore, Search, Session, Status, Symbols, Verify, Watch,
+    ModelsList, ModelsProbe, ModelsPull, ModelsQuantize, Pack, Restore, Search, Session, Status, Symbols, Verify,
+    Watch,
 };
 use serde_json::Value;
 
@@ -51,6 +52,7 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
         }
         ModelsList::NAME => context.show::<ModelsList>(input, render::models),
         ModelsInfo::NAME => context.show::<ModelsInfo>(input, render::model),
+        ModelsPull::NAME => context.show::<ModelsPull>(input, render::pulled),
         ModelsQuantize::NAME => context.show::<ModelsQuantize>(input, render::quantized),
         ModelsProbe::NAME => context.show::<ModelsProbe>(input, render::profile),
         ModelsBench::NAME => context.show::<ModelsBench>(input, render::bench),

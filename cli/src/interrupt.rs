@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nootropic::{
-    Backup, CancelToken, Chat, Command, Complete, ErrorKind, Index, Map, ModelsBench, ModelsProbe, ModelsQuantize,
-    Pack, Search, Symbols, Watch,
+    Backup, CancelToken, Chat, Command, Complete, ErrorKind, Index, Map, ModelsBench, ModelsProbe, ModelsPull,
+    ModelsQuantize, Pack, Search, Symbols, Watch,
 };
 
 use crate::color::Palette;
@@ -25,6 +25,7 @@ const STOPPING: &[&str] = &[
     Complete::NAME,
     ModelsBench::NAME,
     ModelsProbe::NAME,
+    ModelsPull::NAME,
     ModelsQuantize::NAME,
 ];
 

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nootropic::{Event, EventSink};
+use nootropic::core::{Effect, Endpoint, Verdict};
+use nootropic::{Event, EventSink, Unit};
 use serde_json::json;
 
 use crate::color::Palette;
@@ -37,21 +38,50 @@ impl Reporter {
         Self { format, palette, bars, bar: Mutex::default() }
     }
 
-    fn progress(&self, done: u64, total: Option<u64>) {
+    fn progress(&self, task: &str, done: u64, total: Option<u64>, unit: Unit) {
         let mut state = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.bars || state.begun.is_none_or(|begun| begun.elapsed() < SHOW_AFTER) {
             return;
         }
-        let bar = state.bar.get_or_insert_with(new_bar);
+        let is_new = state.bar.is_none();
+        let bar = state.bar.get_or_insert_with(|| new_bar(unit));
+        bar.set_prefix(doing(task));
         if let Some(total) = total
             && bar.length() != Some(total)
         {
-            bar.set_style(style(
-                "{spinner:.cyan} Indexing {wide_bar:.cyan/dim} {human_pos}/{human_len} files, {eta} left",
-            ));
+            bar.set_style(style(match unit {
+                Unit::Bytes => {
+                    "{spinner:.cyan} {prefix} {wide_bar:.cyan/dim} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left"
+                }
+                _ => "{spinner:.cyan} {prefix} {wide_bar:.cyan/dim} {human_pos}/{human_len} files, {eta} left",
+            }));
             bar.set_length(total);
         }
         bar.set_position(done);
+        if is_new {
+            bar.reset_eta(); // what was there at the beginning took no time
+        }
+    }
+
+    /// A line of its own, above the bar if there is one.
+    fn line(&self, text: &str) {
+        let state = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = || {
+            let _ = writeln!(std::io::stderr(), "{text}"); // nobody may be listening any more
+        };
+        match &state.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// People are told of every host that is connected to. As data it is part of the result.
+    fn connecting(&self, endpoint: &Endpoint) {
+        if self.format == Format::Human {
+            let usual = endpoint.scheme() == "https" && endpoint.port() == 443;
+            let place = if usual { endpoint.host().to_string() } else { endpoint.to_string() };
+            self.line(&self.palette.dim(format!("Connecting to {place}")));
+        }
     }
 
     fn finish(&self) {
@@ -64,7 +94,6 @@ impl Reporter {
 
     /// A warning on a line of its own.
     pub(crate) fn warn(&self, kind: &str, message: &str, hint: Option<&str>) {
-        self.finish();
         let text = match self.format {
             Format::Human => {
                 let hint =
@@ -73,14 +102,27 @@ impl Reporter {
             }
             _ => terminal::json(json!({ "warning": { "kind": kind, "message": message, "hint": hint } }).to_string()),
         };
-        let _ = writeln!(std::io::stderr(), "{text}"); // nobody may be listening any more
+        self.line(&text);
     }
 }
 
-fn new_bar() -> ProgressBar {
+fn new_bar(unit: Unit) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(15));
-    bar.set_style(style("{spinner:.cyan} Indexing, {human_pos} files so far"));
+    bar.set_style(style(match unit {
+        Unit::Bytes => "{spinner:.cyan} {prefix}, {bytes} so far",
+        _ => "{spinner:.cyan} {prefix}, {human_pos} files so far",
+    }));
     bar
+}
+
+/// What is being done, as people say it.
+fn doing(task: &str) -> &'static str {
+    match task {
+        "pull" => "Fetching",
+        "check" => "Checking",
+        "quantize" => "Quantizing",
+        _ => "Indexing",
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -93,7 +135,10 @@ impl EventSink for Reporter {
             Event::Started { .. } => {
                 self.bar.lock().unwrap_or_else(PoisonError::into_inner).begun = Some(Instant::now());
             }
-            Event::Progress { done, total, .. } => self.progress(*done, *total),
+            Event::Progress { task, done, total, unit, .. } => self.progress(task, *done, *total, *unit),
+            Event::Effect { effect: Effect::Connect { endpoint }, verdict: Verdict::Allow, .. } => {
+                self.connecting(endpoint)
+            }
             Event::Warning { kind, message, hint, .. } => self.warn(kind.as_str(), message, hint.as_deref()),
             Event::Finished { .. } => self.finish(),
             _ => {}

@@ -44,10 +44,10 @@ until it is named.
 With `--json` or `--yaml` a result is data on standard output, and an error is
 `{\"error\":{\"kind\",\"message\",\"hint\"}}` on standard error; a warning is `{\"warning\":{…}}` there.
 
-At an interrupt (Ctrl-C) or SIGTERM, `index`, `watch`, `search`, `map`, `pack`, `symbols` and `backup` stop in order: what was
-committed stays, and the next run goes on from there; a second one ends the process at once. The other commands end at the
-first one: they only read, or what they write takes its place in one step. Either way the exit code is 130, except that being
-interrupted is how `watch` ends.
+At an interrupt (Ctrl-C) or SIGTERM, `index`, `watch`, `search`, `map`, `pack`, `symbols`, `backup`, `models pull` and
+`models quantize` stop in order: what was committed or fetched stays, and the next run goes on from there; a second one ends the
+process at once. The other commands end at the first one: they only read, or what they write takes its place in one step. Either
+way the exit code is 130, except that being interrupted is how `watch` ends.
 ";
 
 const COMMON: &str = "

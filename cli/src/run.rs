@@ -55,7 +55,9 @@ fn parse_and_run(arguments: &[OsString], format: Format) -> Result<u8, Failure> 
     let input = args::input(capability, inner)?;
     // A mistake in the configuration is the command's to report.
     let dir = input.get("dir").and_then(serde_json::Value::as_str).map(Path::new);
-    let session = Session::new(repository(inner, dir.is_some()), settings(inner)?).with_verifier(verifier());
+    let session = Session::new(repository(inner, dir.is_some()), settings(inner)?)
+        .with_verifier(verifier())
+        .with_typed_commands();
     let output = if WITHOUT.contains(&name.as_str()) { None } else { session.repository_at(dir).ok() };
     let output = output.map_or_else(Default::default, |repository| repository.config().output.clone());
     let quiet = inner.get_flag("quiet") || inner.get_flag("no-progress");

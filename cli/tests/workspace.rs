@@ -1,6 +1,7 @@
 //! The shape of the workspace: arrows point down, dependencies are few, licensed and known.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -15,9 +16,13 @@ fn cargo(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("cargo prints UTF-8")
 }
 
-/// Names of everything a crate links, itself included.
+/// Names of everything a crate links with all its features, itself included.
 fn linked(package: &str) -> BTreeSet<String> {
-    let tree = cargo(&["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "--all-features"]);
+    linked_with(package, "--all-features")
+}
+
+fn linked_with(package: &str, features: &str) -> BTreeSet<String> {
+    let tree = cargo(&["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", features]);
     tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
@@ -45,11 +50,51 @@ fn core_links_no_model_database_network_or_runtime() {
     }
 }
 
+/// What could open a connection.
+const CONNECTING: [&str; 10] =
+    ["reqwest", "hyper", "curl", "native-tls", "openssl", "quinn", "hickory-resolver", "tokio", "ureq", "rustls"];
+
 #[test]
-fn nothing_that_could_open_a_connection_is_linked() {
+fn nothing_that_could_open_a_connection_is_linked_unless_asked_for() {
+    for package in ["nootropic-core", "nootropic-models", "nootropic-context", "nootropic-agents", "nootropic"] {
+        let linked = linked_with(package, "--no-default-features");
+        for banned in CONNECTING {
+            assert!(!linked.contains(banned), "{package} links {banned} without being asked to");
+        }
+    }
     let linked = linked("nootropic-cli");
-    for banned in ["reqwest", "hyper", "ureq", "curl", "native-tls", "rustls", "openssl", "quinn", "hickory-resolver"] {
+    for banned in CONNECTING.into_iter().filter(|name| !["ureq", "rustls"].contains(name)) {
         assert!(!linked.contains(banned), "the command links {banned}");
+    }
+}
+
+#[test]
+fn one_place_connects() {
+    fn walk(folder: &Path, each: &mut dyn FnMut(&Path)) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match path.is_dir() {
+                true => walk(&path, each),
+                false => each(&path),
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let client = Path::new("nootropic-models/src/http");
+    let mut found = BTreeSet::new();
+    for package in
+        ["nootropic-core", "nootropic-models", "nootropic-context", "nootropic-agents", "bindings/rust", "cli"]
+    {
+        walk(&root.join(package).join("src"), &mut |path| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            if ["TcpStream", "UdpSocket", "ToSocketAddrs", "ureq::"].iter().any(|word| text.contains(word)) {
+                found.insert(path.strip_prefix(&root).expect("it lies there").to_owned());
+            }
+        });
+    }
+    assert!(!found.is_empty());
+    for path in &found {
+        assert!(path.starts_with(client), "{} connects past the egress broker", path.display());
     }
 }
 
@@ -80,6 +125,7 @@ fn every_dependency_has_a_licence_we_may_ship() {
         "BSD-2-Clause",
         "BSD-3-Clause",
         "BSL-1.0",
+        "CDLA-Permissive-2.0", // a list of root certificates, built for Android alone
         "CC0-1.0",
         "ISC",
         "MIT-0",
@@ -119,6 +165,7 @@ const KNOWN_DUPLICATES: &[(&str, &str)] = &[
     ("darling_core", "as darling"),
     ("darling_macro", "as darling"),
     ("foldhash", "comes with hashbrown"),
+    ("getrandom", "ring is not yet where tempfile is"),
     ("hashbrown", "text_placeholder, internment and wgpu, below burn, each have their own"),
     ("hi_sparse_bitset", "cubecl-opt and cubecl-ir, below burn"),
     ("rustc-hash", "naga, below wgpu, is not yet on 2"),

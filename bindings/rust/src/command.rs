@@ -14,6 +14,8 @@ use crate::doctor::{Doctor, DoctorReport};
 use crate::indexing::{Index, IndexReport};
 use crate::model_files::{ModelsInfo, ModelsList, ModelsQuantize};
 use crate::probing::ModelsProbe;
+#[cfg(feature = "pull")]
+use crate::pulling::ModelsPull;
 use crate::searching::{Search, SearchAnswer};
 use crate::settings::{ConfigReport, ConfigShow};
 use crate::suggest::did_you_mean;
@@ -73,6 +75,8 @@ const COMMANDS: &[Listed] = &[
     listed::<Doctor>(),
     listed::<ModelsList>(),
     listed::<ModelsInfo>(),
+    #[cfg(feature = "pull")]
+    listed::<ModelsPull>(),
     listed::<ModelsQuantize>(),
     listed::<ModelsProbe>(),
     listed::<ModelsBench>(),

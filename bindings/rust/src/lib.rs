@@ -34,9 +34,13 @@ mod layout;
 mod local_models;
 mod memory;
 mod model_files;
+#[cfg(feature = "pull")]
+mod network;
 mod nootropic;
 pub mod places;
 mod probing;
+#[cfg(feature = "pull")]
+mod pulling;
 mod scope;
 mod searching;
 mod semantic;
@@ -64,6 +68,8 @@ pub use local_models::open_model;
 pub use model_files::{ModelReport, ModelsInfo, ModelsList, ModelsQuantize, ModelsReport, QuantizeReport, TensorCount};
 pub use nootropic::Nootropic;
 pub use probing::{ModelProfile, ModelsProbe, Obedience};
+#[cfg(feature = "pull")]
+pub use pulling::ModelsPull;
 pub use scope::Scope;
 pub use searching::{Search, SearchAnswer, SearchHit, SignalShare};
 pub use semantic::SemanticSearch;
@@ -86,6 +92,8 @@ pub use nootropic_core::{
     Registry, SinkFn, Store, StoreExt, SymbolKind, Unit, ValueKind,
 };
 pub use nootropic_models::{Device, FoundModel, ModelSource};
+#[cfg(feature = "pull")]
+pub use nootropic_models::{HubChoice, PullReport, PullState, PulledFile};
 
 /// The crates behind this one, for those who want their parts.
 pub use {

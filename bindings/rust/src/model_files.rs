@@ -121,8 +121,7 @@ pub struct QuantizeReport {
 
 /// The library of this user.
 pub(crate) fn library() -> ModelLibrary {
-    let own = places::data_dir().unwrap_or_default().join("models");
-    let library = ModelLibrary::new(own);
+    let library = ModelLibrary::new(places::models_dir().unwrap_or_default());
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     match absolute("HOME") {
         Some(home) => library.with_other_programs(&home, absolute),

@@ -14,6 +14,7 @@ pub struct Session {
     repository: Option<PathBuf>,
     settings: Vec<(String, String)>,
     verifier: Option<VerifierCommand>,
+    typed: bool,
     opened: OnceLock<Nootropic>,
 }
 
@@ -29,6 +30,19 @@ impl Session {
     pub fn with_verifier(mut self, verifier: Option<VerifierCommand>) -> Self {
         self.verifier = verifier;
         self
+    }
+
+    /// Lets a command connect to the hosts that it is there for: for faces where the user types each command, which is how they
+    /// opt in. Otherwise only the setting `network.allow` does. `network.sealed` refuses either way.
+    #[must_use]
+    pub fn with_typed_commands(mut self) -> Self {
+        self.typed = true;
+        self
+    }
+
+    /// Whether the user types each command.
+    pub fn is_typed(&self) -> bool {
+        self.typed
     }
 
     /// The repository.

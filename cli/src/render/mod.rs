@@ -12,7 +12,7 @@ use nootropic::{
     RestoreReport, StatusReport, SymbolAnswer, VerifyReport, WatchReport,
 };
 
-pub(crate) use models::{bench, model, models, profile, quantized};
+pub(crate) use models::{bench, model, models, profile, pulled, quantized};
 pub(crate) use search::search;
 
 use crate::color::Palette;

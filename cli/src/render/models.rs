@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use nootropic::{BenchPhase, BenchRow, ModelProfile, ModelReport, ModelSource, ModelsReport, QuantizeReport};
+use nootropic::{
+    BenchPhase, BenchRow, ModelProfile, ModelReport, ModelSource, ModelsReport, PullReport, PullState, QuantizeReport,
+};
 
 use super::line;
 use crate::color::Palette;
@@ -16,15 +18,47 @@ pub(crate) fn models(report: &ModelsReport, palette: Palette) -> String {
     let mut text = String::new();
     for model in &report.models {
         let name = format!("{:widest$}", one_line(&model.name));
-        let source = match model.source {
-            ModelSource::Nootropic => "",
-            ModelSource::Ollama => "Ollama",
-            ModelSource::LmStudio => "LM Studio",
-            ModelSource::Hub => "Hugging Face hub",
-            ModelSource::LlamaCpp => "llama.cpp",
-            _ => "another program",
-        };
-        line!(text, "{}  {:>9}  {}", palette.symbol(name), size(model.bytes), palette.dim(source));
+        line!(text, "{}  {:>9}  {}", palette.symbol(name), size(model.bytes), palette.dim(owner(model.source)));
+    }
+    text
+}
+
+/// Whose folder a model lies in; nothing for our own.
+fn owner(source: ModelSource) -> &'static str {
+    match source {
+        ModelSource::Nootropic => "",
+        ModelSource::Ollama => "Ollama",
+        ModelSource::LmStudio => "LM Studio",
+        ModelSource::Hub => "Hugging Face hub",
+        ModelSource::LlamaCpp => "llama.cpp",
+        _ => "another program",
+    }
+}
+
+pub(crate) fn pulled(report: &PullReport, palette: Palette) -> String {
+    let mut text = String::new();
+    let path = palette.path(plain(&report.path.to_string_lossy()));
+    let all = size(report.bytes);
+    let resumed = report.files.iter().any(|file| file.state == PullState::Resumed);
+    match (report.fetched, owner(report.source)) {
+        (0, "") => line!(text, "{path} was there already ({all}); its checksum is right"),
+        (0, other) => line!(text, "{path} is there already, in the folder of {other} ({all}); its checksum is right"),
+        (came, _) if resumed => {
+            line!(text, "{path} is complete ({all}, {} of it now); its checksum is right", size(came))
+        }
+        _ => line!(text, "{path} is fetched ({all}); its checksum is right"),
+    }
+    if !report.others.is_empty() {
+        let others: Vec<_> = report
+            .others
+            .iter()
+            .take(12)
+            .map(|other| format!("{} ({})", one_line(&other.choice), size(other.bytes)))
+            .collect();
+        let more = if report.others.len() > 12 { ", …" } else { "" };
+        let example = report.others.first().map(|other| one_line(&other.choice)).unwrap_or_default();
+        line!(text, "{}", palette.dim(format!("There are also {}{more}", others.join(", "))));
+        line!(text, "{}", palette.dim(format!("Choose one as `{}:{example}`", one_line(&report.repository))));
     }
     text
 }

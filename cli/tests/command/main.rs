@@ -5,7 +5,10 @@
 mod configuration;
 mod discovery;
 mod faults;
+#[path = "../../../nootropic-models/tests/hub_server/mod.rs"]
+mod hub_server;
 mod models;
+mod pull;
 mod registry;
 mod search;
 mod speaking;
@@ -81,7 +84,12 @@ impl Repository {
                 command.env_remove(name);
             }
         }
-        for name in ["NO_COLOR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        let proxies = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"];
+        let elsewhere = ["HF_ENDPOINT", "HF_TOKEN", "HF_HOME", "HF_HUB_CACHE", "OLLAMA_MODELS", "LLAMA_CACHE"];
+        for name in proxies.into_iter().chain(elsewhere) {
+            command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        for name in ["NO_COLOR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }
         command.env("HOME", self.home());

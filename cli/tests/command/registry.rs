@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crate::Repository;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "backup",
     "chat",
     "compact",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 23] = [
     "models.info",
     "models.list",
     "models.probe",
+    "models.pull",
     "models.quantize",
     "pack",
     "restore",

@@ -161,7 +161,9 @@ impl Layers {
 
     fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<()> {
         for (variable, text) in variables {
-            if ["NOOTROPIC_CONFIG", "NOOTROPIC_REPO"].contains(&variable.as_str()) || text.is_empty() {
+            if ["NOOTROPIC_CONFIG", "NOOTROPIC_MODELS", "NOOTROPIC_REPO"].contains(&variable.as_str())
+                || text.is_empty()
+            {
                 continue;
             }
             match SETTINGS.iter().find(|setting| setting.variable() == variable) {

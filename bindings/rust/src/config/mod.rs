@@ -9,6 +9,7 @@ mod tests;
 use std::path::PathBuf;
 
 use nootropic_context::index::UpdateOptions;
+use nootropic_core::HostRule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,10 @@ pub struct Config {
     pub search: SearchSettings,
     /// Where the index is kept.
     pub store: StoreSettings,
+    /// Where models are fetched from.
+    pub models: ModelSettings,
+    /// Which connections may be made.
+    pub network: NetworkSettings,
     /// What a terminal shows.
     pub output: OutputSettings,
 }
@@ -83,6 +88,22 @@ pub enum Place {
     Repository,
     /// In the user's data folder: for repositories that cannot be written, or are often cleaned.
     User,
+}
+
+/// Where models are fetched from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelSettings {
+    /// The URL of the hub that models are fetched from, if not the variable `HF_ENDPOINT` or the usual one.
+    pub hub: Option<String>,
+}
+
+/// Which connections may be made. By default none, but where the user asks for one by typing a command that says it connects.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NetworkSettings {
+    /// Hosts that may always be connected to.
+    pub allow: Vec<HostRule>,
+    /// Refuse every connection, whatever else would allow it.
+    pub sealed: bool,
 }
 
 /// What a terminal shows.

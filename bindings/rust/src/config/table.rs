@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nootropic_core::{Endpoint, HostRule};
 use serde_json::{Value, json};
 
 use super::Config;
@@ -36,7 +37,9 @@ pub(super) enum Shape {
     },
     Choice(&'static [&'static str]),
     Globs,
+    Hosts,
     Folder,
+    Url,
 }
 
 macro_rules! setting {
@@ -83,6 +86,19 @@ pub const SETTINGS: &[Setting] = &[
         false,
         "Threads that read and parse; 0 for one a core"
     ),
+    setting!(
+        models.hub,
+        Shape::Url,
+        false,
+        "The hub that models are fetched from, if not the variable `HF_ENDPOINT` or https://huggingface.co"
+    ),
+    setting!(
+        network.allow,
+        Shape::Hosts,
+        false,
+        "Hosts that may be connected to without being asked for: `example.com`, `https://*.example.com:8443`, `git.corp.example private`"
+    ),
+    setting!(network.sealed, Shape::Flag, false, "Refuse every connection, whatever else would allow it"),
     setting!(output.color, Shape::Choice(&["auto", "always", "never"]), false, "When to use colour"),
     setting!(output.progress, Shape::Flag, false, "Show a progress bar on a terminal"),
     setting!(
@@ -174,8 +190,10 @@ impl Setting {
             Shape::Count { .. } => {
                 text.parse::<u64>().map(|n| json!(n)).map_err(|_| format!("`{text}` is not a whole number"))
             }
-            Shape::Size { .. } | Shape::Choice(_) | Shape::Folder => Ok(json!(text)),
-            Shape::Globs => Ok(json!(text.split(',').map(str::trim).filter(|g| !g.is_empty()).collect::<Vec<_>>())),
+            Shape::Size { .. } | Shape::Choice(_) | Shape::Folder | Shape::Url => Ok(json!(text)),
+            Shape::Globs | Shape::Hosts => {
+                Ok(json!(text.split(',').map(str::trim).filter(|g| !g.is_empty()).collect::<Vec<_>>()))
+            }
         }
     }
 }
@@ -199,6 +217,18 @@ impl Shape {
                 Value::Array(items) if items.iter().all(Value::is_string) => Ok(value),
                 Value::String(_) => Ok(json!([value])),
                 _ => Err("a list of globs is needed".into()),
+            },
+            Self::Hosts => {
+                let rules = if value.is_string() { json!([value]) } else { value };
+                match serde_json::from_value::<Vec<HostRule>>(rules) {
+                    Ok(rules) => Ok(json!(rules)),
+                    Err(error) => Err(format!("a list of hosts is needed: {error}")),
+                }
+            }
+            Self::Url => match value.as_str().map(str::parse::<Endpoint>) {
+                Some(Ok(_)) => Ok(value),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("a URL is needed".into()),
             },
             Self::Folder if value.is_string() => Ok(value),
             Self::Folder => Err("a path is needed".into()),
