@@ -170,6 +170,7 @@ fn a_redirect_to_a_host_that_is_not_allowed_is_not_followed() {
     let error = test.pull_with(test.broker(&[&test.server.url()]), "owner/name", "main").unwrap_err();
     assert!(matches!(&error, PullError::Refused { endpoint, .. } if endpoint.port() == test.server.cdn), "{error:?}");
     assert!(test.server.cdn_log().is_empty());
+    assert!(!test.files().iter().any(|file| file.contains(".part")), "{:?}", test.files());
     for (to, denied) in [
         ("http://10.0.0.1/x", false),
         ("https://10.0.0.1/x", true),

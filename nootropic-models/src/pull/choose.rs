@@ -162,6 +162,7 @@ fn models(files: Vec<HubFile>) -> Vec<Chosen> {
     for model in &mut models {
         model.files.sort_by(|a, b| a.path.cmp(&b.path));
         model.first = model.files.first().map(|file| file.path.clone());
+        model.files.rotate_left(1); // the first comes last: with it the parts count as a model
     }
     models.extend(safetensors(root));
     models

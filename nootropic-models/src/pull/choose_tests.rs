@@ -41,12 +41,13 @@ fn a_choice_is_a_quantization_a_file_or_a_path() {
         ("q8_0", "m-q8_0.gguf"),
         ("m-f16.gguf", "m-f16.gguf"),
         ("M-F16.GGUF", "m-f16.gguf"),
-        ("big/m-Q6_K-00001-of-00002.gguf", "big/m-Q6_K-00001-of-00002.gguf"),
-        ("m-Q6_K-00002-of-00002.gguf", "big/m-Q6_K-00001-of-00002.gguf"),
+        ("big/m-Q6_K-00001-of-00002.gguf", "big/m-Q6_K-00002-of-00002.gguf"),
+        ("m-Q6_K-00002-of-00002.gguf", "big/m-Q6_K-00002-of-00002.gguf"),
     ] {
         assert_eq!(chosen(GGUF, Some(wanted)).unwrap().0[0], expected, "{wanted}");
     }
-    assert_eq!(chosen(GGUF, Some("Q6_K")).unwrap().0.len(), 2, "split files are fetched whole");
+    let split = ["big/m-Q6_K-00002-of-00002.gguf", "big/m-Q6_K-00001-of-00002.gguf"];
+    assert_eq!(chosen(GGUF, Some("Q6_K")).unwrap().0, split, "whole, and the part that stands for it last");
 }
 
 #[test]

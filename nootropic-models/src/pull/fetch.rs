@@ -72,12 +72,13 @@ impl Hub {
         let mut came = 0;
         match self.fill(pull, file, &mut part, &mut came, progress, cancel) {
             Ok(()) => {}
-            // What a server sent beyond all measure, or under false pretences, is not worth keeping.
-            Err(error @ PullError::BadAnswer { .. }) => {
-                part.discard();
+            Err(error) => {
+                // What a server sent beyond all measure, or under false pretences, is not worth keeping.
+                if part.len() == 0 || matches!(error, PullError::BadAnswer { .. }) {
+                    part.discard();
+                }
                 return Err(error);
             }
-            Err(error) => return Err(error),
         }
         part.finish(target)?;
         turn.done();

@@ -126,10 +126,10 @@ impl Hub {
         };
         let fetched = files.iter().map(|(_, came)| came).sum();
         let files: Vec<PulledFile> = files.into_iter().map(|(file, _)| file).collect();
-        let first = files.first().map(|file| file.path.clone()).unwrap_or_default();
-        let path = match chosen.first {
-            Some(_) => first,
-            None => first.parent().map(Path::to_owned).unwrap_or_default(),
+        let place = chosen.files.iter().position(|file| chosen.first.as_ref() == Some(&file.path));
+        let path = match (place.and_then(|place| files.get(place)), files.first()) {
+            (Some(file), _) => file.path.clone(),
+            (None, first) => first.and_then(|file| file.path.parent()).unwrap_or(&folder).to_owned(),
         };
         let (bytes, connected) = (chosen.bytes(), self.client.connected());
         let revision = pull.revision.to_owned();
