@@ -12,7 +12,7 @@ use std::time::Duration;
 use nootropic::models::{FileType, Precision, SyntheticModel};
 use serde_json::json;
 
-use crate::hub_server::{Fault, HubServer, read_request};
+use crate::hub_server::{AUTHORITY, Fault, HubServer, read_request};
 use crate::{Repository, Run};
 
 const FILE: &str = "tiny-Q8_0.gguf";
@@ -114,6 +114,26 @@ fn the_variables_of_other_programs_count() {
     assert!(!format!("{run:?}").contains("hf_secret"));
     assert_eq!(hub.hub_log()[0].header("authorization"), Some("Bearer hf_secret"));
     assert_eq!(hub.cdn_log()[0].header("authorization"), None);
+}
+
+#[cfg(target_os = "linux")] // elsewhere the system alone says whom it trusts
+#[test]
+fn only_servers_that_an_authority_vouches_for_are_believed() {
+    let (repository, (hub, bytes)) = (Repository::sample(), hub());
+    let url = hub.secret_url();
+    let pull = |authority: Option<&str>| {
+        let mut command = repository.command(["models", "pull", "owner/name", "--json"]);
+        command.args(["--set", &format!("models.hub={url}"), "--set", &format!("network.allow={}", hub.cdn_url())]);
+        command.env_remove("SSL_CERT_DIR").env_remove("SSL_CERT_FILE");
+        command.envs(authority.map(|file| ("SSL_CERT_FILE", file)));
+        Run::of(command)
+    };
+    let run = pull(None);
+    assert_eq!(run.code, Some(15), "{run:?}");
+    assert!(run.err.contains("certificate") && hub.hub_log().is_empty(), "{run:?}");
+    let run = pull(Some(AUTHORITY));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(fs::read(ours(&repository).join(FILE)).unwrap(), bytes);
 }
 
 #[test]

@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -100,6 +102,11 @@ impl HubServer {
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.hub)
+    }
+
+    /// The hub over TLS, as `localhost`; only [`AUTHORITY`] vouches for it.
+    pub(crate) fn secret_url(&self) -> String {
+        format!("https://localhost:{}", over_tls(self.hub))
     }
 
     pub(crate) fn cdn_url(&self) -> String {
@@ -307,6 +314,43 @@ fn head(stream: &mut TcpStream, status: u16, headers: &[(&str, String)], length:
     }
     text.push_str("\r\n");
     stream.write_all(text.as_bytes())
+}
+
+/// The authority that vouches for [`HubServer::secret_url`], in PEM.
+pub(crate) const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nootropic-models/tests/hub_server/ca.pem");
+
+/// Gives what comes over TLS to `plain`, one request a connection, and its answer back.
+fn over_tls(plain: u16) -> u16 {
+    let certificate = CertificateDer::from(include_bytes!("localhost.cert.der").as_slice());
+    let key = PrivatePkcs8KeyDer::from(include_bytes!("localhost.key.der").as_slice()).into();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            std::thread::spawn(move || pass_on(stream, config, plain));
+        }
+    });
+    port
+}
+
+fn pass_on(stream: TcpStream, config: Arc<ServerConfig>, plain: u16) -> std::io::Result<()> {
+    let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, stream);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let mut hub = TcpStream::connect(("127.0.0.1", plain))?;
+    hub.write_all(&head)?;
+    std::io::copy(&mut hub, &mut stream)?;
+    stream.conn.send_close_notify();
+    stream.flush()
 }
 
 /// Bytes in hexadecimal.
