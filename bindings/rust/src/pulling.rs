@@ -88,3 +88,34 @@ fn failed(error: PullError, config: &Config) -> CoreError {
         (error, _) => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nootropic_core::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn only_a_command_that_was_typed_opts_in() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(".git")).unwrap();
+        // Nobody listens there: whoever connects is told so.
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let session = |more: &[(&str, &str)]| {
+            let hub = ("models.hub".to_owned(), format!("http://{unused}"));
+            let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            Session::new(Some(dir.path().to_owned()), std::iter::once(hub).chain(more).collect())
+        };
+        let pull = |session: Session| {
+            let pull = ModelsPull { model: "owner/name".into(), revision: None };
+            pull.run(&session, &Call::default()).unwrap_err()
+        };
+        let refused = pull(session(&[]));
+        assert_eq!(refused.kind(), ErrorKind::Denied, "{refused:?}");
+        assert!(refused.hint().unwrap().contains("network.allow"));
+        assert_eq!(pull(session(&[]).with_typed_commands()).kind(), ErrorKind::Unavailable);
+        assert_eq!(pull(session(&[("network.allow", "127.0.0.1")])).kind(), ErrorKind::Unavailable);
+        let sealed = [("network.allow", "127.0.0.1"), ("network.sealed", "true")];
+        assert_eq!(pull(session(&sealed).with_typed_commands()).kind(), ErrorKind::Denied);
+    }
+}

@@ -12,7 +12,7 @@ use crate::terminal::{count, line as one_line, plain, size, thousands};
 
 pub(crate) fn models(report: &ModelsReport, palette: Palette) -> String {
     if report.models.is_empty() {
-        return "No model files were found: put one into our own folder, or name it by its path.".into();
+        return "No model files were found. `nootropic models pull OWNER/NAME` fetches one; any file can be named by its path.".into();
     }
     let widest = report.models.iter().map(|model| model.name.chars().count()).max().unwrap_or(0).min(60);
     let mut text = String::new();
