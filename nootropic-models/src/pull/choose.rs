@@ -78,7 +78,7 @@ pub(super) fn choose(
     repository: &str,
 ) -> Result<(Chosen, Vec<HubChoice>), PullError> {
     let mut models = models(files);
-    models.sort_by(|a, b| (a.first.is_none(), a.rank(), a.bytes()).cmp(&(b.first.is_none(), b.rank(), b.bytes())));
+    models.sort_by_key(|model| (model.first.is_none(), model.rank(), model.bytes()));
     let choices: Vec<HubChoice> = models.iter().map(|model| model.choice(&models)).collect();
     let named = |choice: &HubChoice| choice.choice.clone();
     let place = match wanted {
@@ -94,7 +94,7 @@ pub(super) fn choose(
                 [] => {
                     let (what, name) = ("file", format!("{repository}:{}", printable(wanted)));
                     let near = choices.iter().take(20).map(named).collect();
-                    return Err(PullError::NotFound { hub: hub.clone(), what, name, near });
+                    return Err(PullError::NotFound { hub: hub.to_string(), what, name, near });
                 }
                 several => {
                     let several: Vec<String> = several.iter().filter_map(|at| choices.get(*at)).map(named).collect();

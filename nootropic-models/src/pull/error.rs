@@ -49,8 +49,8 @@ pub enum PullError {
     /// The hub does not have it.
     #[error("{hub} has no {what} {name}{}", similar(near))]
     NotFound {
-        /// The hub.
-        hub: Endpoint,
+        /// The hub's endpoint.
+        hub: String,
         /// `model`, `revision` or `file`.
         what: &'static str,
         /// Its name.

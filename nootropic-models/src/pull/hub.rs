@@ -203,7 +203,8 @@ impl Hub {
             return PullError::Status { endpoint, status, text: response.beginning() };
         }
         let repository = model.repository();
-        let missing = |what, name: String| PullError::NotFound { hub: endpoint.clone(), what, name, near: Vec::new() };
+        let missing =
+            |what, name: String| PullError::NotFound { hub: endpoint.to_string(), what, name, near: Vec::new() };
         let with_token = self.token.is_some();
         let gated = || PullError::Gated { page: format!("{}/{repository}", self.url), with_token };
         let code = response.header("x-error-code").unwrap_or_default().to_owned();
