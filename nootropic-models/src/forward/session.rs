@@ -91,6 +91,11 @@ impl Session {
         !self.failed
     }
 
+    /// Whether results have the same bits however a text is cut into pieces.
+    pub(crate) fn is_exact(&self) -> bool {
+        matches!(self.caches, Caches::Cpu(..))
+    }
+
     /// Bytes of its keys and values, where that is known.
     pub(crate) fn bytes(&self) -> usize {
         match &self.caches {

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use futures_channel::mpsc;
 use nootropic_core::{ModelEvent, Result as CoreResult};
 
+use super::lookup::Lookup;
 use super::prefixes::Prefixes;
 use super::sequence::{Reader, Sequence};
 use crate::forward::{Step, step};
@@ -21,6 +22,9 @@ use crate::{Error, Logits, Result, Session, Transformer};
 const AT_ONCE: usize = 16;
 /// How many tokens of prompts go into one pass: enough to make good use of the weights, few enough that others do not wait.
 const CHUNK: usize = 256;
+
+/// How many guessed tokens go into one pass.
+const GUESSES: usize = 8;
 
 /// A generation that is asked for.
 pub(super) struct Job {
@@ -199,24 +203,26 @@ impl Worker {
     /// One pass: a token of each generation, and a chunk of the prompts.
     fn pass(&mut self) {
         let mut room = CHUNK;
+        // Many texts fill a pass by themselves.
+        let guesses = GUESSES / self.active.len().max(1);
         let mut steps = Vec::new();
         let mut wanted = Vec::new();
         for (index, sequence) in self.active.iter_mut().enumerate() {
             if sequence.waits() || sequence.finished || room == 0 {
                 continue;
             }
-            let (range, logits) = sequence.next(room);
-            room = room.saturating_sub(range.len());
+            let logits = sequence.next(room, guesses);
+            let Sequence { session, fed, .. } = sequence;
+            room = room.saturating_sub(fed.len());
             wanted.push((index, logits));
-            let Sequence { session, tokens, .. } = sequence;
-            steps.push(Step { session, tokens: &tokens[range], logits });
+            steps.push(Step { session, tokens: fed, logits });
         }
         let result = step(&mut steps);
         drop(steps);
         match result {
             Ok(all) => {
                 for ((index, logits), mut numbers) in wanted.into_iter().zip(all) {
-                    if let (Logits::Last, Some(sequence)) = (logits, self.active.get_mut(index)) {
+                    if let (Logits::Last | Logits::All, Some(sequence)) = (logits, self.active.get_mut(index)) {
                         sequence.advance(&mut numbers, &self.tokenizer);
                     }
                 }
@@ -239,6 +245,9 @@ impl Worker {
 fn sequence(job: Job, session: Session) -> Sequence {
     Sequence {
         cached: session.len(),
+        lookup: session.is_exact().then(Lookup::default),
+        fed: Vec::new(),
+        guessed: 0,
         prompt: job.prompt.len(),
         tokens: job.prompt,
         session,

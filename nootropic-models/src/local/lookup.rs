@@ -79,14 +79,14 @@ mod tests {
     #[test]
     fn what_came_last_time_is_guessed() {
         let mut lookup = Lookup::default();
-        assert_eq!(lookup.guess(&[1, 2], 8), []);
+        assert!(lookup.guess(&[1, 2], 8).is_empty());
         assert_eq!(lookup.guess(&[1, 2, 3, 4, 5, 9, 1, 2, 3], 8), [4, 5, 9, 1]);
         assert_eq!(lookup.guess(&[1, 2, 3, 4, 5, 9, 1, 2, 3], 1), [4]);
         // The latest counts.
         assert_eq!(lookup.guess(&[1, 2, 3, 4, 5, 9, 1, 2, 3, 7, 7, 1, 2, 3], 8), [7, 7, 1, 2]);
         // A text that repeats itself goes on so.
         assert_eq!(Lookup::default().guess(&[5, 5, 5, 5], 8), [5]);
-        assert_eq!(Lookup::default().guess(&[1, 2, 3, 4], 8), []);
+        assert!(Lookup::default().guess(&[1, 2, 3, 4], 8).is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A model that runs here, as a [`Model`](nootropic_core::Model).
 
 mod engine;
+mod lookup;
 mod model;
 mod prefixes;
 mod prompt;

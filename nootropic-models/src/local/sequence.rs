@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use futures_channel::mpsc;
 use nootropic_core::{FinishReason, ModelEvent, Result as CoreResult, Usage};
 
+use super::lookup::Lookup;
 use crate::generate::{Sampler, StopStrings};
 use crate::grammar::Constraint;
 use crate::tokens::{DecodeStream, TokenId, Tokenizer, ToolParser};
@@ -33,6 +34,12 @@ pub(super) struct Sequence {
     pub(super) stop: StopStrings,
     pub(super) reader: Reader,
     pub(super) sender: mpsc::Sender<CoreResult<ModelEvent>>,
+    /// Guesses what comes next, where a wrong guess changes nothing.
+    pub(super) lookup: Option<Lookup>,
+    /// What is fed next: tokens, then guesses.
+    pub(super) fed: Vec<u32>,
+    /// How many of that are guesses.
+    pub(super) guessed: usize,
     /// What the reader has no room for yet.
     pub(super) outbox: VecDeque<CoreResult<ModelEvent>>,
     pub(super) finished: bool,
@@ -41,11 +48,23 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// The tokens that are to be fed next, at most `most`, and the logits that are wanted then.
-    pub(super) fn next(&self, most: usize) -> (std::ops::Range<usize>, Logits) {
+    /// Makes ready what is to be fed next, at most `most` tokens and `guesses` more that are guessed, and says which logits are wanted
+    /// then.
+    pub(super) fn next(&mut self, most: usize, guesses: usize) -> Logits {
         let start = self.session.len();
         let end = self.tokens.len().min(start + most.max(1));
-        (start..end, if end == self.tokens.len() { Logits::Last } else { Logits::None })
+        self.fed.clear();
+        self.fed.extend_from_slice(&self.tokens[start..end]);
+        self.guessed = 0;
+        if end < self.tokens.len() {
+            return Logits::None;
+        }
+        let Some(lookup) = self.lookup.as_mut().filter(|_| self.fed.len() == 1) else { return Logits::Last };
+        let left = self.max_tokens - (self.tokens.len() - self.prompt); // the last one is chosen, not guessed
+        let guess = lookup.guess(&self.tokens, guesses.min(left.saturating_sub(1)));
+        self.guessed = guess.len();
+        self.fed.extend_from_slice(guess);
+        if guess.is_empty() { Logits::Last } else { Logits::All }
     }
 
     /// Whether it waits for its reader.
@@ -70,11 +89,23 @@ impl Sequence {
         }
     }
 
-    /// Chooses the next token from the logits after the last one.
+    /// Chooses the next token from the logits after the last one; and one after each guess, as long as the guesses are what was chosen.
     pub(super) fn advance(&mut self, logits: &mut [f32], tokenizer: &Tokenizer) {
-        if let Err(error) = self.try_advance(logits, tokenizer) {
-            self.fail(error);
+        let guess = self.fed.split_off(self.fed.len() - self.guessed);
+        let mut right = 0;
+        for (row, guess) in logits.chunks_exact_mut(logits.len() / (guess.len() + 1)).zip(guess.iter().map(Some).chain([None])) {
+            if let Err(error) = self.try_advance(row, tokenizer) {
+                self.fail(error);
+            }
+            if self.finished || self.tokens.last() != guess {
+                break;
+            }
+            right += 1;
         }
+        if let Some(lookup) = &mut self.lookup {
+            lookup.learn(guess.len(), right);
+        }
+        self.session.rewind(self.session.len() - (guess.len() - right));
     }
 
     /// Ends with an error.

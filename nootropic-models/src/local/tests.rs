@@ -8,7 +8,7 @@ use nootropic_core::{GenerateRequest, Message, Model, ModelEvent, ModelExt, Samp
 use serde_json::{Value, json};
 
 use super::LocalModel;
-use crate::{Device, FileType, Precision, SyntheticModel};
+use crate::{DecodeStream, Device, FileType, Logits, Precision, Special, SyntheticModel, TokenId};
 
 /// A model in a file of its own.
 fn model(shape: &SyntheticModel) -> (tempfile::TempDir, LocalModel) {
@@ -69,6 +69,37 @@ fn many_at_once_answer_as_each_alone() {
     let together: Vec<String> = block_on(together).into_iter().map(|answer| answer.unwrap().text).collect();
     assert_eq!(together, alone);
     assert_eq!(model.running(), 0);
+}
+
+#[test]
+fn guesses_change_no_answer() {
+    let (_folder, model) = model(&tiny());
+    for words in ["a", "one two three one two three one two three ", "fn main() { fn main() { fn main() {"] {
+        let request = GenerateRequest { max_tokens: Some(200), ..GenerateRequest::text(words) };
+        let answer = block_on(model.complete(request)).unwrap();
+        assert_eq!(answer.text, plain(&model, words, 200));
+    }
+}
+
+/// The likeliest tokens, one pass each.
+fn plain(model: &LocalModel, prompt: &str, most: usize) -> String {
+    let tokenizer = model.tokenizer();
+    let mut next: Vec<u32> = tokenizer.encode(prompt, Special::AsText).unwrap().into_iter().map(|token| token.0).collect();
+    let mut session = model.transformer().session(model.transformer().context()).unwrap();
+    let mut answer = Vec::new();
+    for _ in 0..most {
+        let logits = session.feed(&next, Logits::Last).unwrap();
+        let likeliest = (0..tokenizer.len()).rev().max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
+        let token = TokenId(likeliest as u32);
+        if tokenizer.ends_generation(token) {
+            break;
+        }
+        answer.push(token);
+        next = vec![token.0];
+    }
+    let mut stream = DecodeStream::continuing();
+    let text: String = answer.into_iter().map(|token| stream.push(tokenizer, token)).collect();
+    text + &stream.finish()
 }
 
 #[test]
