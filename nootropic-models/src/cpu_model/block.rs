@@ -5,7 +5,7 @@ use super::mlp::{CpuMlp, MlpScratch};
 use super::model::Piece;
 use super::pack::{PackedLinear, Packer};
 use crate::Result;
-use crate::arch::{Block, BlockWeights, Norm, NormWeights, Pairs, Rope, Table};
+use crate::arch::{Attention as Heads, Block, BlockWeights, Norm, NormWeights, Pairs, Rope, Table};
 use crate::cpu::{self, Attention, Queries, Rotation, rms_norm_in_place};
 
 /// The packed weights of a block.
@@ -34,6 +34,17 @@ pub(super) struct BlockScratch {
     mlp: MlpScratch,
 }
 
+/// What all blocks of a pass work on.
+pub(super) struct Pass<'a, 'p> {
+    pub(super) machine: Machine<'a>,
+    pub(super) norm: Norm,
+    pub(super) turns: Vec<Turn<'a>>,
+    pub(super) pieces: &'a mut [Piece<'p>],
+    /// The residual stream, `[tokens of all pieces, columns]`.
+    pub(super) x: &'a mut Vec<f32>,
+    pub(super) scratch: &'a mut BlockScratch,
+}
+
 /// A rope and its angles at the positions of a pass.
 pub(super) struct Turn<'a> {
     pub(super) rope: &'a Rope,
@@ -55,84 +66,34 @@ impl CpuBlock {
         })
     }
 
-    /// Adds to the residual stream `x`, `[tokens of all pieces, columns]`; `layer` says which of the pieces' caches is this block's.
-    #[expect(clippy::too_many_arguments, reason = "what a block works on, each of another kind")]
-    pub(super) fn forward(
-        &self,
-        machine: &mut Machine<'_>,
-        norm: Norm,
-        shape: &Block,
-        layer: usize,
-        turns: &[Turn<'_>],
-        pieces: &mut [Piece<'_>],
-        scratch: &mut BlockScratch,
-        x: &mut [f32],
-    ) -> Result<()> {
-        machine.norm(norm, &self.attention_norm, x, &mut scratch.normed)?;
-        self.attend(machine, norm, shape, layer, turns, pieces, scratch)?;
+    /// Adds to the residual stream; `layer` says which of the pieces' caches is this block's.
+    pub(super) fn forward(&self, shape: &Block, layer: usize, pass: &mut Pass<'_, '_>) -> Result<()> {
         let posts = self.post_norms.as_ref();
-        self.join(machine, norm, posts.map(|posts| &posts.0), scratch, x)?;
-        machine.norm(norm, &self.mlp_norm, x, &mut scratch.normed)?;
-        let BlockScratch { normed, result, mlp, .. } = scratch;
-        self.mlp.forward(machine, &shape.mlp, mlp, normed, result)?;
-        self.join(machine, norm, posts.map(|posts| &posts.1), scratch, x)
+        pass.machine.norm(pass.norm, &self.attention_norm, pass.x, &mut pass.scratch.normed)?;
+        self.attend(&shape.attention, layer, pass)?;
+        pass.join(posts.map(|posts| &posts.0))?;
+        pass.machine.norm(pass.norm, &self.mlp_norm, pass.x, &mut pass.scratch.normed)?;
+        let BlockScratch { normed, result, mlp, .. } = &mut *pass.scratch;
+        self.mlp.forward(&mut pass.machine, &shape.mlp, mlp, normed, result)?;
+        pass.join(posts.map(|posts| &posts.1))
     }
 
-    /// Adds the result of attention or MLP to the residual stream.
-    fn join(
-        &self,
-        machine: &Machine<'_>,
-        norm: Norm,
-        post: Option<&NormWeights>,
-        scratch: &mut BlockScratch,
-        x: &mut [f32],
-    ) -> Result<()> {
-        match post {
-            Some(post) => {
-                machine.norm(norm, post, &scratch.result, &mut scratch.normed)?;
-                add(x, &scratch.normed);
-            }
-            None => add(x, &scratch.result),
-        }
-        Ok(())
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "as `forward`")]
-    fn attend(
-        &self,
-        machine: &mut Machine<'_>,
-        norm: Norm,
-        shape: &Block,
-        layer: usize,
-        turns: &[Turn<'_>],
-        pieces: &mut [Piece<'_>],
-        scratch: &mut BlockScratch,
-    ) -> Result<()> {
-        let shape = &shape.attention;
-        let BlockScratch { normed, query, key, value, mixed, result, .. } = scratch;
+    fn attend(&self, shape: &Heads, layer: usize, pass: &mut Pass<'_, '_>) -> Result<()> {
+        let Pass { machine, pieces, scratch, .. } = pass;
+        let BlockScratch { normed, query, key, value, mixed, result, .. } = &mut **scratch;
         machine
             .linear(normed, &mut [(&self.query, &mut *query), (&self.key, &mut *key), (&self.value, &mut *value)])?;
-        if let (Some((of_query, of_key)), Norm::Rms(epsilon)) = (&self.head_norms, norm) {
+        if let (Some((of_query, of_key)), Norm::Rms(epsilon)) = (&self.head_norms, pass.norm) {
             rms_norm_in_place(machine.pool, query, &of_query.weight, epsilon)?;
             rms_norm_in_place(machine.pool, key, &of_key.weight, epsilon)?;
         }
-        if let Some(turn) = shape.rope.and_then(|rope| turns.get(rope)) {
+        if let Some(turn) = shape.rope.and_then(|rope| pass.turns.get(rope)) {
             let tokens = pieces.iter().map(|piece| piece.tokens.len()).sum();
             let rotation = turn.rotation(shape.head_columns, tokens);
             rotation.apply(machine.pool, query)?;
             rotation.apply(machine.pool, key)?;
         }
-        let row = shape.kv_heads * shape.head_columns;
-        let mut start = 0;
-        for piece in pieces.iter_mut() {
-            let range = start..start + piece.tokens.len() * row;
-            if let (Some(cache), Some(key), Some(value)) =
-                (piece.caches.get_mut(layer), key.get(range.clone()), value.get(range.clone()))
-            {
-                cache.append(key, value)?;
-            }
-            start = range.end;
-        }
+        remember(pieces, layer, shape.kv_heads * shape.head_columns, key, value)?;
         let sessions: Vec<Queries<'_>> = pieces
             .iter()
             .filter_map(|piece| {
@@ -150,6 +111,35 @@ impl CpuBlock {
         mixed.resize(query.len(), 0.0);
         attention.run(machine.pool, &sessions, query, mixed)?;
         machine.linear(mixed, &mut [(&self.output, result)])
+    }
+}
+
+/// Adds keys and values, `[tokens of all pieces, row]`, to the caches of a layer.
+fn remember(pieces: &mut [Piece<'_>], layer: usize, row: usize, keys: &[f32], values: &[f32]) -> Result<()> {
+    let mut start = 0;
+    for piece in pieces {
+        let range = start..start + piece.tokens.len() * row;
+        if let (Some(cache), Some(keys), Some(values)) =
+            (piece.caches.get_mut(layer), keys.get(range.clone()), values.get(range.clone()))
+        {
+            cache.append(keys, values)?;
+        }
+        start = range.end;
+    }
+    Ok(())
+}
+
+impl Pass<'_, '_> {
+    /// Adds the result of attention or MLP to the residual stream.
+    fn join(&mut self, post: Option<&NormWeights>) -> Result<()> {
+        match post {
+            Some(post) => {
+                self.machine.norm(self.norm, post, &self.scratch.result, &mut self.scratch.normed)?;
+                add(self.x, &self.scratch.normed);
+            }
+            None => add(self.x, &self.scratch.result),
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::block::{BlockScratch, CpuBlock, Turn};
+use super::block::{BlockScratch, CpuBlock, Pass, Turn};
 use super::layers::{Machine, soft_cap};
 use super::pack::{PackedLinear, Packer};
 use crate::arch::{Decoder, NormWeights, Table, Weights};
@@ -98,12 +98,14 @@ impl CpuModel {
     /// [`Error::Invalid`](crate::Error::Invalid) for pieces whose caches are not this model's.
     pub(crate) fn pass(&self, pieces: &mut [Piece<'_>], scratch: &mut Scratch) -> Result<Vec<f32>> {
         let Scratch { x, wanted, normed, block, activations } = scratch;
-        let turns: Vec<Turn<'_>> = self.decoder.ropes.iter().map(|rope| turn(rope, pieces)).collect();
+        let turns = self.decoder.ropes.iter().map(|rope| turn(rope, pieces)).collect();
         self.embed(pieces, x)?;
-        let mut machine = Machine { pool: &self.pool, activations };
+        let machine = Machine { pool: &self.pool, activations };
+        let mut pass = Pass { machine, norm: self.decoder.norm, turns, pieces, x, scratch: block };
         for (layer, (weights, shape)) in self.blocks.iter().zip(&self.decoder.blocks).enumerate() {
-            weights.forward(&mut machine, self.decoder.norm, shape, layer, &turns, pieces, block, x)?;
+            weights.forward(shape, layer, &mut pass)?;
         }
+        let Pass { mut machine, pieces, x, .. } = pass;
         self.gather(pieces, x, wanted);
         let mut logits = Vec::new();
         if !wanted.is_empty() {
