@@ -57,6 +57,14 @@ impl ModelFile {
         Ok((decoder, weights))
     }
 
+    /// Gives back the memory of tensors that were read.
+    pub(crate) fn let_go(&self) {
+        match self {
+            Self::Gguf(gguf) => gguf.let_go(),
+            Self::Safetensors(safetensors) => safetensors.let_go(),
+        }
+    }
+
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
         match self {
             Self::Gguf(gguf) => gguf.tensor(name),

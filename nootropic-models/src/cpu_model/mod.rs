@@ -12,4 +12,4 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use model::{CpuModel, Piece, Scratch};
+pub(crate) use model::{CpuModel, Piece};

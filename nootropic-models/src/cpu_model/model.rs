@@ -1,6 +1,6 @@
 //! The whole decoder.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::block::{BlockScratch, CpuBlock, Pass, Turn};
 use super::layers::{Machine, soft_cap};
@@ -20,6 +20,8 @@ pub(crate) struct CpuModel {
     output: PackedLinear,
     converted: Vec<(TensorType, TensorType)>,
     unknown: Vec<String>,
+    /// Left by the last pass. Passes take turns on the threads, so one is enough.
+    scratch: Mutex<Option<Box<Scratch>>>,
 }
 
 /// Consecutive tokens of a text.
@@ -37,7 +39,7 @@ pub(crate) struct Piece<'a> {
 
 /// Room for what is between the operations, to be used again by the next pass.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch {
+struct Scratch {
     x: Vec<f32>,
     wanted: Vec<f32>,
     normed: Vec<f32>,
@@ -46,18 +48,21 @@ pub(crate) struct Scratch {
 }
 
 impl CpuModel {
-    /// Packs the weights.
+    /// Packs the weights. After each part of them `packed` is called: what was read so far is not needed any more.
     ///
     /// # Errors
     /// As [`PackedMatrix::new`].
-    pub(crate) fn new(decoder: Decoder, weights: Weights<'_>, pool: Arc<Pool>) -> Result<Self> {
+    pub(crate) fn new(decoder: Decoder, weights: Weights<'_>, pool: Arc<Pool>, packed: impl Fn()) -> Result<Self> {
         let mut packer = Packer::default();
         let Weights { embedding, blocks, norm, output, unknown } = weights;
         let embedding = packer.matrix(&embedding)?;
         let output = if decoder.tied { Arc::clone(&embedding) } else { packer.matrix(&output)? };
-        let blocks = blocks.into_iter().map(|block| CpuBlock::new(block, &mut packer)).collect::<Result<_>>()?;
+        packed();
+        let block = |block| CpuBlock::new(block, &mut packer).inspect(|_| packed());
+        let blocks = blocks.into_iter().map(block).collect::<Result<_>>()?;
         let output = PackedLinear { weight: output, bias: None };
-        Ok(Self { decoder, pool, embedding, blocks, norm, output, converted: packer.converted, unknown })
+        let (converted, scratch) = (packer.converted, Mutex::default());
+        Ok(Self { decoder, pool, embedding, blocks, norm, output, converted, unknown, scratch })
     }
 
     /// What is computed.
@@ -96,7 +101,15 @@ impl CpuModel {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for pieces whose caches are not this model's.
-    pub(crate) fn pass(&self, pieces: &mut [Piece<'_>], scratch: &mut Scratch) -> Result<Vec<f32>> {
+    pub(crate) fn pass(&self, pieces: &mut [Piece<'_>]) -> Result<Vec<f32>> {
+        let room = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = room().take().unwrap_or_default();
+        let logits = self.pass_in(pieces, &mut scratch);
+        *room() = Some(scratch);
+        logits
+    }
+
+    fn pass_in(&self, pieces: &mut [Piece<'_>], scratch: &mut Scratch) -> Result<Vec<f32>> {
         let Scratch { x, wanted, normed, block, activations } = scratch;
         let turns = self.decoder.ropes.iter().map(|rope| turn(rope, pieces)).collect();
         self.embed(pieces, x)?;

@@ -29,7 +29,7 @@ fn reference(family: &str) -> Reference {
 
 fn load(file: &ModelFile) -> CpuModel {
     let (decoder, weights) = file.describe().unwrap();
-    CpuModel::new(decoder, weights, Arc::new(Pool::new(2).unwrap())).unwrap()
+    CpuModel::new(decoder, weights, Arc::new(Pool::new(2).unwrap()), || ()).unwrap()
 }
 
 fn family(family: &str) -> CpuModel {
@@ -45,7 +45,6 @@ fn synthetic(mix: FileType) -> CpuModel {
 struct Text<'m> {
     model: &'m CpuModel,
     caches: Vec<KvCache>,
-    scratch: Scratch,
 }
 
 impl<'m> Text<'m> {
@@ -54,13 +53,13 @@ impl<'m> Text<'m> {
     }
 
     fn with(model: &'m CpuModel, precision: KvPrecision) -> Self {
-        Self { model, caches: model.caches(precision).unwrap(), scratch: Scratch::default() }
+        Self { model, caches: model.caches(precision).unwrap() }
     }
 
     fn feed(&mut self, tokens: &[u32], logits: Logits) -> Vec<f32> {
         let context = self.model.decoder().context;
         let piece = Piece { tokens, caches: &mut self.caches, context, logits };
-        self.model.pass(&mut [piece], &mut self.scratch).unwrap()
+        self.model.pass(&mut [piece]).unwrap()
     }
 }
 
@@ -116,7 +115,7 @@ fn logits_have_the_same_bits_whatever_goes_with_them() {
         let piece = |(tokens, caches)| Piece { tokens: Vec::as_slice(tokens), caches, context, logits: Logits::Last };
         let mut pieces: Vec<Piece<'_>> =
             texts.iter().zip(caches.iter_mut().map(Vec::as_mut_slice)).map(piece).collect();
-        let together = model.pass(&mut pieces, &mut Scratch::default()).unwrap();
+        let together = model.pass(&mut pieces).unwrap();
         assert!(together.iter().zip(&alone).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
 }

@@ -51,6 +51,14 @@ impl Map {
         &self.map
     }
 
+    /// Gives back the memory of what was read. What is read again comes from the file again.
+    pub(crate) fn let_go(&self) {
+        #[cfg(unix)]
+        #[expect(unsafe_code, reason = "maps that are written to would lose what was written")]
+        // SAFETY: the map is read-only, and shared with the file: pages come back as they were.
+        let _ = unsafe { self.map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) }; // it was only a favour
+    }
+
     /// Whether the file is still as long, and as old, as when it was mapped.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use super::cache::LayerCache;
 use super::guard::guard;
 use super::transformer::Model;
 use crate::cpu::{KvCache, KvPrecision};
-use crate::cpu_model::{Piece, Scratch};
+use crate::cpu_model::Piece;
 use crate::{Error, Result};
 
 /// Most positions that are computed at once: scores take memory of this times the context.
@@ -46,14 +46,14 @@ pub struct Session {
 
 /// The keys and values of each block.
 pub(super) enum Caches {
-    Cpu(Vec<KvCache>, Box<Scratch>),
+    Cpu(Vec<KvCache>),
     Burn(Vec<LayerCache>),
 }
 
 impl Session {
     pub(super) fn new(model: Arc<Model>, context: usize) -> Result<Self> {
         let caches = match &*model {
-            Model::Cpu(model) => Caches::Cpu(model.caches(KvPrecision::F16)?, Box::default()),
+            Model::Cpu(model) => Caches::Cpu(model.caches(KvPrecision::F16)?),
             Model::Burn(model) => Caches::Burn(vec![LayerCache::default(); model.decoder.blocks.len()]),
         };
         Ok(Self { model, caches, context, len: 0, failed: false })
@@ -78,7 +78,7 @@ impl Session {
     pub(crate) fn fork(&self, len: usize) -> Self {
         let Self { context, failed, .. } = *self;
         let caches = match &self.caches {
-            Caches::Cpu(caches, _) => Caches::Cpu(caches.clone(), Box::default()),
+            Caches::Cpu(caches) => Caches::Cpu(caches.clone()),
             Caches::Burn(caches) => Caches::Burn(caches.clone()),
         };
         let mut fork = Self { model: Arc::clone(&self.model), caches, context, len: self.len, failed };
@@ -99,7 +99,7 @@ impl Session {
     /// Bytes of its keys and values, where that is known.
     pub(crate) fn bytes(&self) -> usize {
         match &self.caches {
-            Caches::Cpu(caches, _) => caches.iter().map(KvCache::bytes).sum(),
+            Caches::Cpu(caches) => caches.iter().map(KvCache::bytes).sum(),
             Caches::Burn(_) => 0,
         }
     }
@@ -107,7 +107,7 @@ impl Session {
     /// Forgets all tokens but the first `len`.
     pub fn rewind(&mut self, len: usize) {
         self.len = self.len.min(len);
-        if let Caches::Cpu(caches, _) = &mut self.caches {
+        if let Caches::Cpu(caches) = &mut self.caches {
             caches.iter_mut().for_each(|cache| cache.truncate(self.len));
         }
     }
@@ -131,7 +131,11 @@ impl Session {
                 logits => logits,
             };
             self.failed = true; // until it has gone well
-            result.extend(self.pass(tokens, logits)?);
+            let logits = self.pass(tokens, logits)?;
+            match result.is_empty() {
+                true => result = logits,
+                false => result.extend(logits),
+            }
             self.failed = false;
             self.len += tokens.len();
         }
@@ -141,9 +145,9 @@ impl Session {
     fn pass(&mut self, tokens: &[u32], logits: Logits) -> Result<Vec<f32>> {
         let context = self.context;
         match (&*self.model, &mut self.caches) {
-            (Model::Cpu(model), Caches::Cpu(caches, scratch)) => guard("a forward pass", "the CPU", || {
-                model.pass(&mut [Piece { tokens, caches, context, logits }], scratch)
-            }),
+            (Model::Cpu(model), Caches::Cpu(caches)) => {
+                guard("a forward pass", "the CPU", || model.pass(&mut [Piece { tokens, caches, context, logits }]))
+            }
             (Model::Burn(model), Caches::Burn(caches)) => model.pass(tokens, self.len, context, caches, logits),
             _ => Err(Error::Invalid { what: "session".into(), problem: "it belongs to another device".into() }),
         }

@@ -27,29 +27,25 @@ pub(crate) fn step(steps: &mut [Step<'_>]) -> Result<Vec<Vec<f32>>> {
     let Model::Cpu(cpu) = &*model else {
         return steps.iter_mut().map(|step| step.session.feed(step.tokens, step.logits)).collect();
     };
-    let mut scratch = match steps.first_mut().map(|step| &mut step.session.caches) {
-        Some(Caches::Cpu(_, scratch)) => std::mem::take(scratch),
-        _ => Box::default(),
-    };
     let counts: Vec<usize> = steps.iter().map(|step| step.logits.count(step.tokens.len())).collect();
     let mut pieces = Vec::with_capacity(steps.len());
     for step in steps.iter_mut() {
         let (context, tokens, logits) = (step.session.context(), step.tokens, step.logits);
         step.session.failed = true; // until it has gone well
         match &mut step.session.caches {
-            Caches::Cpu(caches, _) => pieces.push(Piece { tokens, caches, context, logits }),
+            Caches::Cpu(caches) => pieces.push(Piece { tokens, caches, context, logits }),
             Caches::Burn(_) => {
                 return Err(Error::Invalid { what: "sessions".into(), problem: "they are of two devices".into() });
             }
         }
     }
-    let all = guard("a forward pass", "the CPU", || cpu.pass(&mut pieces, &mut scratch))?;
+    let all = guard("a forward pass", "the CPU", || cpu.pass(&mut pieces))?;
     for step in steps.iter_mut() {
         step.session.failed = false;
         step.session.len += step.tokens.len();
     }
-    if let Some(Caches::Cpu(_, room)) = steps.first_mut().map(|step| &mut step.session.caches) {
-        *room = scratch;
+    if steps.len() == 1 {
+        return Ok(vec![all]);
     }
     let vocabulary = cpu.decoder().vocabulary;
     let mut rest = all.as_slice();

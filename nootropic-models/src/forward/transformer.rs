@@ -41,7 +41,10 @@ impl Transformer {
     pub fn load(file: &ModelFile, device: &OpenDevice) -> Result<Self> {
         let (decoder, weights) = file.describe()?;
         let model = guard("loading a model", device.name(), || match device.machine() {
-            Machine::Cpu(pool) => Ok(Model::Cpu(Box::new(CpuModel::new(decoder, weights, Arc::clone(pool))?))),
+            Machine::Cpu(pool) => {
+                let model = CpuModel::new(decoder, weights, Arc::clone(pool), || file.let_go())?;
+                Ok(Model::Cpu(Box::new(model)))
+            }
             Machine::Burn(burn) => Ok(Model::Burn(Box::new(BurnModel::new(decoder, weights, burn, device.name())?))),
         })?;
         Ok(Self { shared: Arc::new(model) })

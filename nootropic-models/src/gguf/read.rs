@@ -87,6 +87,13 @@ impl Gguf {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
+    /// Gives back the memory of tensors that were read.
+    pub(crate) fn let_go(&self) {
+        if let Data::Mapped(map) = &self.data {
+            map.let_go();
+        }
+    }
+
     /// The tensor of that name, with its data.
     ///
     /// # Errors

@@ -73,6 +73,11 @@ impl Safetensors {
         Ok(Self { folder, files, tensors })
     }
 
+    /// Gives back the memory of tensors that were read.
+    pub(crate) fn let_go(&self) {
+        self.files.iter().for_each(SafetensorsFile::let_go);
+    }
+
     /// The folder the model is in.
     pub fn folder(&self) -> &Path {
         &self.folder

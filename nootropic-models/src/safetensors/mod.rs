@@ -142,6 +142,13 @@ impl SafetensorsFile {
         let data = tensor.range(self.data_start).and_then(|range| bytes.get(range)).ok_or_else(missing)?;
         Ok(Tensor { name: &tensor.name, dtype, dims, data })
     }
+
+    /// Gives back the memory of tensors that were read.
+    fn let_go(&self) {
+        if let Data::Mapped(map) = &self.data {
+            map.let_go();
+        }
+    }
 }
 
 /// Parses JSON, and says where it fails.
