@@ -5,6 +5,8 @@
 //! however its text is cut.
 
 mod block;
+#[cfg(test)]
+mod divergence;
 mod layers;
 mod mlp;
 mod model;

@@ -89,8 +89,10 @@ impl Gguf {
 
     /// Gives back the memory of tensors that were read.
     pub(crate) fn let_go(&self) {
-        if let Data::Mapped(map) = &self.data {
-            map.let_go();
+        for part in self.parts() {
+            if let Data::Mapped(map) = &part.data {
+                map.let_go();
+            }
         }
     }
 
