@@ -28,16 +28,16 @@ pub fn prompt_speed(model: &Transformer, tokens: usize) -> Result<f64> {
     Ok(tokens as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Tokens that are generated in a second by `sequences` texts at once, all together, when each has one token and gets `tokens`
-/// more. The likeliest token is taken; nothing is turned into text.
+/// Tokens that are generated in a second by `sequences` texts at once, all together, when each has a prompt of `prompt` tokens and gets
+/// `tokens` more. The likeliest token is taken; nothing is turned into text.
 ///
 /// # Errors
 /// As [`prompt_speed`].
-pub fn generation_speed(model: &Transformer, tokens: usize, sequences: usize) -> Result<f64> {
+pub fn generation_speed(model: &Transformer, prompt: usize, tokens: usize, sequences: usize) -> Result<f64> {
     const WARM_UP: usize = 4;
-    let context = WARM_UP + tokens;
-    let mut texts: Vec<(Session, u32)> =
-        (0..sequences).map(|_| Ok((model.session(context)?, TOKEN))).collect::<Result<_>>()?;
+    let mut first = model.session(prompt + WARM_UP + tokens)?;
+    first.feed(&vec![TOKEN; prompt], Logits::None)?;
+    let mut texts: Vec<(Session, u32)> = (0..sequences).map(|_| (first.fork(prompt), TOKEN)).collect();
     for _ in 0..WARM_UP {
         advance(&mut texts)?;
     }

@@ -118,7 +118,8 @@ impl ModelsProbe {
         let prompt = PROMPT.min(info.context_len / 2).max(1);
         let prompt_tokens_per_second = prompt_speed(transformer, prompt).map_err(failed)?;
         call.cancel.check()?;
-        let generate_tokens_per_second = generation_speed(transformer, ANSWER.min(prompt), 1).map_err(failed)?;
+        let generate_tokens_per_second =
+            generation_speed(transformer, prompt, ANSWER.min(prompt / 2), 1).map_err(failed)?;
         let json_by_words = obedience(&model, false, call)?;
         let json_by_schema = obedience(&model, true, call)?;
         let kv_bytes_a_token = transformer.kv_bytes_a_token();

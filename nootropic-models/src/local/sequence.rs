@@ -93,7 +93,9 @@ impl Sequence {
     pub(super) fn advance(&mut self, logits: &mut [f32], tokenizer: &Tokenizer) {
         let guess = self.fed.split_off(self.fed.len() - self.guessed);
         let mut right = 0;
-        for (row, guess) in logits.chunks_exact_mut(logits.len() / (guess.len() + 1)).zip(guess.iter().map(Some).chain([None])) {
+        for (row, guess) in
+            logits.chunks_exact_mut(logits.len() / (guess.len() + 1)).zip(guess.iter().map(Some).chain([None]))
+        {
             if let Err(error) = self.try_advance(row, tokenizer) {
                 self.fail(error);
             }

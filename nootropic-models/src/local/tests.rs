@@ -84,7 +84,8 @@ fn guesses_change_no_answer() {
 /// The likeliest tokens, one pass each.
 fn plain(model: &LocalModel, prompt: &str, most: usize) -> String {
     let tokenizer = model.tokenizer();
-    let mut next: Vec<u32> = tokenizer.encode(prompt, Special::AsText).unwrap().into_iter().map(|token| token.0).collect();
+    let mut next: Vec<u32> =
+        tokenizer.encode(prompt, Special::AsText).unwrap().into_iter().map(|token| token.0).collect();
     let mut session = model.transformer().session(model.transformer().context()).unwrap();
     let mut answer = Vec::new();
     for _ in 0..most {

@@ -59,7 +59,7 @@ impl Peers {
         for name in NAMES {
             let mut command = Command::new(program);
             command.arg(name).arg(file).args(["--threads", &threads.to_string()]);
-            command.args(["--prompt", &ask.prompt.to_string(), "--generate", &ask.generate.to_string()]);
+            command.args(["--prompt", &ask.prompt.to_string(), "--generate", &ask.generate.to_string(), "--runs", "1"]);
             let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
             let output = output.map_err(Error::io("start", program))?;
             if output.status.success() {
@@ -79,7 +79,7 @@ fn speeds(output: &[u8]) -> Result<Option<PeerSpeeds>> {
         .map_err(|error| CoreError::failed("read what a peer says", ErrorKind::InvalidInput, error))?;
     let Some(first) = lines.first() else { return Ok(None) };
     let of = |phase| lines.iter().find(|line| line.phase == phase).map(|line| line.tokens_per_second);
-    let peer = format!("{} {}", first.peer, first.version);
+    let peer = format!("{} ({})", first.peer, first.version);
     Ok(Some(PeerSpeeds { peer, prompt: of(BenchPhase::Prompt), generate: of(BenchPhase::Generate) }))
 }
 
@@ -92,7 +92,7 @@ mod tests {
         let output =
             br#"{"peer":"candle","version":"0.11","model":"m","phase":"generate","tokens_per_second":2.5,"runs":3}"#;
         let found = speeds(output).unwrap().unwrap();
-        assert_eq!(found, PeerSpeeds { peer: "candle 0.11".into(), prompt: None, generate: Some(2.5) });
+        assert_eq!(found, PeerSpeeds { peer: "candle (0.11)".into(), prompt: None, generate: Some(2.5) });
         assert!(speeds(b"").unwrap().is_none());
         assert!(speeds(b"segmentation fault").is_err());
     }

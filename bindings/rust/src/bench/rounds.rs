@@ -35,7 +35,7 @@ impl Bench<'_> {
             Some(read_bandwidth) => Some(Limits {
                 read_bandwidth,
                 bandwidth_share: named.bytes_a_token.map(|bytes| bytes as f64 * generate / read_bandwidth),
-                eight_at_once: generation_speed(model.transformer(), self.ask.generate as usize, 8).map_err(failed)?,
+                eight_at_once: self.generation_speed(&model, 8)?,
             }),
             None => None,
         };
@@ -61,9 +61,14 @@ impl Bench<'_> {
     fn round(&self, path: &Path, model: &LocalModel) -> Result<Round> {
         self.call.cancel.check()?;
         let prompt = prompt_speed(model.transformer(), self.ask.prompt as usize).map_err(failed)?;
-        let generate = generation_speed(model.transformer(), self.ask.generate as usize, 1).map_err(failed)?;
+        let generate = self.generation_speed(model, 1)?;
         let peers = self.peers.time(path, self.ask, self.device.threads().unwrap_or(1))?;
         Ok(Round { prompt, generate, peers })
+    }
+
+    fn generation_speed(&self, model: &LocalModel, sequences: usize) -> Result<f64> {
+        let (prompt, tokens) = (self.ask.prompt as usize, self.ask.generate as usize);
+        generation_speed(model.transformer(), prompt, tokens, sequences).map_err(failed)
     }
 
     /// Opens a file that is in the page cache.

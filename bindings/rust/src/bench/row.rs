@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum BenchPhase {
     /// Reading a prompt.
     Prompt,
-    /// Generating one token after the other, from a context that is nearly empty.
+    /// Generating one token after the other, after the prompt.
     Generate,
 }
 
