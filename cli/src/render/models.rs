@@ -105,7 +105,6 @@ pub(crate) fn quantized(report: &QuantizeReport, _: Palette) -> String {
     )
 }
 
-#[expect(clippy::ptr_arg, reason = "what the command gives")]
 pub(crate) fn bench(rows: &Vec<BenchRow>, palette: Palette) -> String {
     let mut text = String::new();
     let mut last = None;
