@@ -92,7 +92,8 @@ impl Repository {
         for name in ["NO_COLOR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }
-        command.env("HOME", self.home());
+        // Without it drivers in software complain where errors are to be read.
+        command.env("HOME", self.home()).env("XDG_RUNTIME_DIR", self.home());
         command
     }
 
