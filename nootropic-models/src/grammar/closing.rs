@@ -10,14 +10,20 @@ pub(super) struct Closers {
     ranks: Vec<[u16; 2]>,
     /// Tokens that may come where any text may, and nowhere between brackets.
     text: Vec<u32>,
+    /// Line ends, which may come in free text, and in no string of JSON.
+    lines: Vec<u32>,
 }
 
 impl Closers {
     pub(super) fn new(words: &[Vec<u8>]) -> Self {
         let text = |word: &[u8]| matches!(word, b"q" | b"z" | b"Q" | b"Z");
+        let find = |fits: &dyn Fn(&[u8]) -> bool| {
+            (0..).zip(words).filter(|(_, word)| fits(word)).map(|(token, _)| token).collect::<Vec<u32>>()
+        };
         Self {
             ranks: words.iter().map(|word| [rank(word, between_brackets), rank(word, in_string)]).collect(),
-            text: (0..).zip(words).filter(|(_, word)| text(word)).map(|(token, _)| token).collect(),
+            text: find(&text),
+            lines: find(&|word: &[u8]| word == b"\n"),
         }
     }
 
@@ -35,9 +41,9 @@ impl Closers {
     }
 
     /// Tokens that end the text from where `matcher` stands, the last of them one that ends the answer; none if more than `most` would
-    /// be needed.
-    pub(super) fn path(&self, matcher: &Matcher, most: usize) -> Option<Vec<u32>> {
-        let mut matcher = matcher.deep_clone();
+    /// be needed. `exits` are tokens that end free text.
+    pub(super) fn path(&self, matcher: &Matcher, exits: &[Vec<u32>], most: usize) -> Option<Vec<u32>> {
+        let mut matcher = matcher.clone();
         let trie = matcher.tok_env().ok()?;
         let ends = trie.tok_trie().eos_tokens().to_vec();
         let mut path = Vec::new();
@@ -47,12 +53,44 @@ impl Closers {
                 path.push(*end);
                 return Some(path);
             }
+            if let Some((exit, after)) = self.exit(&matcher, &allowed, exits) {
+                path.extend(exit);
+                matcher = after;
+                continue;
+            }
             let token = self.best(&allowed)?;
             matcher.consume_token(token).ok()?;
             path.push(token);
         }
         None
     }
+
+    /// The tokens that lead out of free text, and where they lead.
+    fn exit<'a>(
+        &self,
+        matcher: &Matcher,
+        allowed: &SimpleVob,
+        exits: &'a [Vec<u32>],
+    ) -> Option<(&'a [u32], Matcher)> {
+        let any = |tokens: &[u32], allowed: &SimpleVob| tokens.iter().any(|token| allowed.is_allowed(*token));
+        let free = |allowed: &SimpleVob| any(&self.text, allowed) && any(&self.lines, allowed);
+        if exits.is_empty() || !free(allowed) {
+            return None;
+        }
+        exits.iter().find_map(|exit| {
+            let mut after = matcher.clone();
+            after.consume_tokens(exit).ok()?;
+            // Where the text goes on, this was no exit of it.
+            let left = after.compute_mask_or_eos().is_ok_and(|allowed| !free(&allowed) || ends(&after, &allowed));
+            left.then_some((exit.as_slice(), after))
+        })
+    }
+}
+
+/// Whether the answer may end here.
+fn ends(matcher: &Matcher, allowed: &SimpleVob) -> bool {
+    let ends = matcher.tok_env().map(|env| env.tok_trie().eos_tokens().to_vec()).unwrap_or_default();
+    ends.iter().any(|end| allowed.is_allowed(*end))
 }
 
 /// What closes something comes first, what opens something last; of the same kind, longer ones first, because they say more at

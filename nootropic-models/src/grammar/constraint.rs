@@ -15,11 +15,15 @@ use crate::{Error, Result};
 const NEAR: usize = 48;
 /// Farther away, after so many.
 const EVERY: usize = 8;
+/// No farther than that is looked.
+const FARTHEST: usize = 1024;
 
 /// A grammar, and how far a text has come in it.
 pub(crate) struct Constraint {
     matcher: Matcher,
     closers: Arc<Closers>,
+    /// Tokens that lead out of free text.
+    exits: Arc<[Vec<u32>]>,
     /// How many tokens the end was away when it was last looked for.
     to_end: usize,
     since: usize,
@@ -32,7 +36,8 @@ impl Constraint {
     /// [`Error::Grammar`].
     pub(crate) fn new(grammar: &Grammar, vocabulary: &GrammarVocabulary) -> Result<Self> {
         let matcher = vocabulary.matcher(grammar)?;
-        Ok(Self { matcher, closers: Arc::clone(&vocabulary.closers), to_end: 0, since: EVERY })
+        let exits = grammar.exits().iter().map(|exit| vocabulary.tokens(exit)).collect();
+        Ok(Self { matcher, closers: Arc::clone(&vocabulary.closers), exits, to_end: 0, since: EVERY })
     }
 
     /// The tokens that may come next; those that end the answer, where it may end.
@@ -51,17 +56,21 @@ impl Constraint {
             return token;
         }
         self.since = 0;
-        let mut after = self.matcher.deep_clone();
+        let mut after = self.matcher.clone();
         if after.consume_token(token).is_err() || after.is_stopped() {
             return token;
         }
         // Far from the end of the budget a long way is no reason to look all along it.
-        let most = left.saturating_sub(1);
-        if let Some(path) = self.closers.path(&after, most) {
+        let most = left.saturating_sub(1).min(FARTHEST);
+        if let Some(path) = self.closers.path(&after, &self.exits, most) {
             self.to_end = path.len() + 1;
             return token;
         }
-        match self.closers.path(&self.matcher, left).as_deref() {
+        if most == FARTHEST {
+            self.to_end = FARTHEST; // look again when it matters
+            return token;
+        }
+        match self.closers.path(&self.matcher, &self.exits, left).as_deref() {
             Some([first, ..]) => *first,
             _ => token, // the budget was too small from the start
         }
@@ -81,6 +90,7 @@ impl Clone for Constraint {
         Self {
             matcher: self.matcher.deep_clone(),
             closers: Arc::clone(&self.closers),
+            exits: Arc::clone(&self.exits),
             to_end: self.to_end,
             since: self.since,
         }

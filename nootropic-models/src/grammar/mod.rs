@@ -3,13 +3,18 @@
 //! The parsing is llguidance's; ours is what surrounds it: grammars of tools and schemas, the vocabulary, and steering an answer to its
 //! end before its tokens are used up.
 
+mod answer;
+mod calls;
 mod closing;
 mod constraint;
 mod rules;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod text;
 mod vocabulary;
+mod xml;
 
+pub(crate) use answer::{Answer, Text, Thinking};
 pub(crate) use constraint::Constraint;
 pub(crate) use rules::Grammar;
 pub(crate) use vocabulary::GrammarVocabulary;

@@ -1,19 +1,32 @@
 //! Grammars.
 
-use llguidance::api::TopLevelGrammar;
+use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use serde_json::{Map, Value, json};
 
 /// A grammar that answers obey.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grammar {
+    /// Where it starts.
+    start: Source,
+    /// What the start refers to, as `@name`.
+    parts: Vec<(String, Source)>,
+    /// Texts that end what else might go on forever, for steering.
+    exits: Vec<String>,
+}
+
+/// One grammar.
+#[derive(Debug, Clone, PartialEq)]
+enum Source {
     /// In llguidance's dialect of Lark.
-    lark: String,
+    Lark(String),
+    /// JSON of a schema.
+    Json(Value),
 }
 
 impl Grammar {
     /// In llguidance's dialect of Lark, with a rule `start`.
     pub(crate) fn lark(lark: impl Into<String>) -> Self {
-        Self { lark: lark.into() }
+        Self { start: Source::Lark(lark.into()), parts: Vec::new(), exits: Vec::new() }
     }
 
     #[cfg_attr(not(test), expect(dead_code, reason = "requests cannot ask for one yet"))]
@@ -24,29 +37,53 @@ impl Grammar {
 
     /// JSON that a schema allows.
     pub(crate) fn json(schema: &Value) -> Self {
-        Self::lark(format!("start: {}", json_rule(schema)))
+        Self { start: Source::Json(with_options(schema)), parts: Vec::new(), exits: Vec::new() }
+    }
+
+    /// Makes `part` known under a name, with which rules refer to it as `@name`.
+    pub(super) fn with_part(mut self, name: &str, part: Self) -> Self {
+        self.parts.push((name.to_owned(), part.start));
+        self.parts.extend(part.parts);
+        self.exits.extend(part.exits);
+        self
+    }
+
+    /// Adds a text that ends what else might go on forever.
+    pub(super) fn with_exit(mut self, exit: &str) -> Self {
+        if !self.exits.iter().any(|known| known == exit) {
+            self.exits.push(exit.to_owned());
+        }
+        self
+    }
+
+    pub(super) fn exits(&self) -> &[String] {
+        &self.exits
     }
 
     pub(super) fn compile(&self) -> TopLevelGrammar {
-        TopLevelGrammar::from_lark(self.lark.clone())
+        let source = |source: &Source| match source {
+            Source::Lark(lark) => GrammarWithLexer { lark_grammar: Some(lark.clone()), ..Default::default() },
+            Source::Json(schema) => GrammarWithLexer { json_schema: Some(schema.clone()), ..Default::default() },
+        };
+        let mut grammars = vec![source(&self.start)];
+        grammars.extend(
+            self.parts.iter().map(|(name, part)| GrammarWithLexer { name: Some(name.clone()), ..source(part) }),
+        );
+        TopLevelGrammar { grammars, max_tokens: None }
     }
 }
 
-/// A rule's body that is JSON of a schema, with white space as people write it, but not without end, and with numbers that every
-/// reader of JSON can hold.
-pub(crate) fn json_rule(schema: &Value) -> String {
-    let schema = &bounded(schema);
+/// A schema of JSON with white space as people write it, but not without end, and with numbers that every reader of JSON can hold.
+fn with_options(schema: &Value) -> Value {
     let options = json!({ "whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,40}" });
-    let with_options = match schema {
-        Value::Object(fields) => {
-            let mut fields: Map<String, Value> = fields.clone();
+    match bounded(schema) {
+        Value::Object(mut fields) => {
             fields.insert("x-guidance".into(), options);
             Value::Object(fields)
         }
         Value::Bool(true) => json!({ "x-guidance": options }),
         other => json!({ "allOf": [other], "x-guidance": options }),
-    };
-    format!("%json {with_options}")
+    }
 }
 
 /// The same schema, with bounds for numbers that have none, because an exponent may otherwise be drawn that no `f64` has; and with

@@ -1,5 +1,9 @@
 //! Answers of a model that knows nothing, drawn from what grammars allow.
 
+mod answers;
+pub(crate) mod generations;
+mod speaker;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -15,6 +15,7 @@ use crate::{Error, Result};
 /// milliseconds.
 pub(crate) struct GrammarVocabulary {
     factory: ParserFactory,
+    env: TokEnv,
     pub(super) closers: Arc<Closers>,
 }
 
@@ -45,7 +46,12 @@ impl GrammarVocabulary {
         factory.quiet();
         // What a request brings along is not to be repeated in errors.
         factory.limits_mut().verbose_errors = false;
-        Ok(Self { factory, closers })
+        Ok(Self { factory, env, closers })
+    }
+
+    /// The tokens of a text, as a model would write it.
+    pub(super) fn tokens(&self, text: &str) -> Vec<u32> {
+        self.env.tokenize_bytes(text.as_bytes())
     }
 
     /// A parser at the beginning of `grammar`.

@@ -259,6 +259,7 @@ fn sequence(job: Job, session: Session) -> Sequence {
         sender: job.sender,
         outbox: VecDeque::new(),
         finished: false,
+        called: false,
         counted: true,
     }
 }

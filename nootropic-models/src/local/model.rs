@@ -13,9 +13,9 @@ use nootropic_core::{
 };
 
 use super::engine::{Engine, Job};
-use super::prompt::Prompts;
+use super::prompt::{Encoded, Prompts};
 use crate::generate::{Sampler, StopStrings};
-use crate::grammar::{Constraint, Grammar, GrammarVocabulary};
+use crate::grammar::{Constraint, GrammarVocabulary, Thinking};
 use crate::tokens::{ChatTemplate, Infill, Tokenizer};
 use crate::{Device, Error, ModelFile, OpenDevice, Result, Transformer};
 
@@ -88,7 +88,7 @@ impl LocalModel {
             chat: template.is_some(),
             text: true,
             infill: infill.is_some(),
-            tools: false,
+            tools: template.is_some() && ends(&tokenizer),
             response_schema: ends(&tokenizer),
             reasoning: template.is_some(),
         };
@@ -124,24 +124,24 @@ impl LocalModel {
         self.engine.running()
     }
 
-    /// The prompt's tokens, if they leave room for an answer.
-    fn prompt(&self, request: &GenerateRequest) -> CoreResult<Vec<u32>> {
+    /// The prompt, if it leaves room for an answer.
+    fn prompt(&self, request: &GenerateRequest) -> CoreResult<Encoded> {
         let prompt = self.prompts.encode(request)?;
-        match prompt.len() < self.info.context_len {
+        match prompt.tokens.len() < self.info.context_len {
             true => Ok(prompt),
-            false => Err(CoreError::PromptTooLong { got: prompt.len(), max: self.info.context_len }),
+            false => Err(CoreError::PromptTooLong { got: prompt.tokens.len(), max: self.info.context_len }),
         }
     }
 
-    fn constraint(&self, request: &GenerateRequest) -> Result<Option<Constraint>> {
-        let Some(schema) = &request.response_schema else { return Ok(None) };
+    fn constraint(&self, request: &GenerateRequest, thinking: Thinking) -> Result<Option<Constraint>> {
+        let Some(grammar) = self.prompts.grammar(request, thinking)? else { return Ok(None) };
         let make = || GrammarVocabulary::new(Arc::clone(&self.tokenizer)).ok().map(Arc::new);
         let vocabulary = self
             .grammar
             .get_or_init(make)
             .as_ref()
             .ok_or_else(|| Error::Grammar { problem: "the vocabulary has no token that ends an answer".into() })?;
-        Constraint::new(&Grammar::json(schema.as_value()), vocabulary).map(Some)
+        Constraint::new(&grammar, vocabulary).map(Some)
     }
 }
 
@@ -158,19 +158,19 @@ impl Model for LocalModel {
 
     async fn count_tokens(&self, request: &GenerateRequest) -> CoreResult<usize> {
         request.check(&self.info.features)?;
-        Ok(self.prompts.encode(request)?.len())
+        Ok(self.prompts.encode(request)?.tokens.len())
     }
 
     async fn generate(&self, request: GenerateRequest) -> CoreResult<ModelStream> {
         request.check(&self.info.features)?;
-        let prompt = self.prompt(&request)?;
+        let Encoded { tokens: prompt, thinking } = self.prompt(&request)?;
         let room = self.info.context_len - prompt.len();
         let (sender, receiver) = mpsc::channel(AHEAD);
         self.engine.submit(Job {
             sampler: Sampler::new(&request.sampling, &prompt),
-            constraint: self.constraint(&request)?,
+            constraint: self.constraint(&request, thinking)?,
             stop: StopStrings::new(&request.stop),
-            reader: self.prompts.reader(&request),
+            reader: self.prompts.reader(&request, thinking),
             max_tokens: request.max_tokens.unwrap_or(room).min(room),
             prompt,
             sender,

@@ -15,7 +15,7 @@ use crate::{Error, Logits, Result, Session};
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) decode: DecodeStream,
-    /// Tells thinking from text, in conversations.
+    /// Tells thinking, calls and text apart, in conversations and where there are tools.
     pub(super) parser: Option<ToolParser>,
 }
 
@@ -43,6 +43,8 @@ pub(super) struct Sequence {
     /// What the reader has no room for yet.
     pub(super) outbox: VecDeque<CoreResult<ModelEvent>>,
     pub(super) finished: bool,
+    /// Whether a tool was called.
+    pub(super) called: bool,
     /// Whether it counts as running.
     pub(super) counted: bool,
 }
@@ -139,7 +141,6 @@ impl Sequence {
         }
         self.tokens.push(token);
         let text = self.reader.decode.push(tokenizer, TokenId(token));
-        let text = self.stop.push(&text);
         self.say(&text)?;
         if self.stop.stopped() {
             return self.finish(FinishReason::Stop);
@@ -150,7 +151,7 @@ impl Sequence {
         Ok(())
     }
 
-    /// Gives out text, told apart from thinking.
+    /// Gives out text, told apart from thinking and calls.
     fn say(&mut self, text: &str) -> Result<()> {
         if text.is_empty() {
             return Ok(());
@@ -158,26 +159,51 @@ impl Sequence {
         match &mut self.reader.parser {
             Some(parser) => {
                 for event in parser.push(text) {
-                    self.outbox.push_back(Ok(event?));
+                    self.emit(event?);
                 }
             }
-            None => self.outbox.push_back(Ok(ModelEvent::Text { text: text.to_owned() })),
+            None => self.emit(ModelEvent::Text { text: text.to_owned() }),
         }
         Ok(())
+    }
+
+    /// Gives out an event; of text, what is before a stop string.
+    fn emit(&mut self, event: ModelEvent) {
+        if self.stop.stopped() {
+            return;
+        }
+        let text = match &event {
+            ModelEvent::Text { text } => self.stop.push(text),
+            _ => self.stop.finish(), // text before a call is whole
+        };
+        if !text.is_empty() {
+            self.outbox.push_back(Ok(ModelEvent::Text { text }));
+        }
+        match event {
+            ModelEvent::Text { .. } => {}
+            other => {
+                self.called |= matches!(other, ModelEvent::ToolCall(_));
+                self.outbox.push_back(Ok(other));
+            }
+        }
     }
 
     fn finish(&mut self, reason: FinishReason) -> Result<()> {
         if !self.stop.stopped() {
             let rest = std::mem::take(&mut self.reader.decode).finish();
-            let mut text = self.stop.push(&rest);
-            text.push_str(&self.stop.finish());
-            self.say(&text)?;
-        }
-        if let Some(parser) = self.reader.parser.take() {
-            for event in parser.finish() {
-                self.outbox.push_back(Ok(event?));
+            self.say(&rest)?;
+            if let Some(parser) = self.reader.parser.take() {
+                let events = if reason == FinishReason::Length { parser.cut() } else { parser.finish() };
+                for event in events {
+                    self.emit(event?);
+                }
+            }
+            let text = self.stop.finish();
+            if !text.is_empty() {
+                self.outbox.push_back(Ok(ModelEvent::Text { text }));
             }
         }
+        let reason = if self.called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
         let usage = Usage { prompt_tokens: self.prompt, cached_tokens: self.cached, output_tokens: self.produced() };
         self.outbox.push_back(Ok(ModelEvent::Usage(usage)));
         self.outbox.push_back(Ok(ModelEvent::Finished { reason }));

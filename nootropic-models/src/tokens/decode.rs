@@ -138,6 +138,8 @@ pub struct DecodeStream {
     pending: Vec<u8>,
     started: bool,
     show_control: bool,
+    /// Control tokens that are shown by name.
+    shown: Vec<TokenId>,
     /// Spaces still to be left out.
     spaces: usize,
 }
@@ -160,9 +162,16 @@ impl DecodeStream {
         self
     }
 
+    /// Shows these control tokens by name.
+    pub(crate) fn showing(mut self, tokens: Vec<TokenId>) -> Self {
+        self.shown = tokens;
+        self
+    }
+
     /// The text that is complete with this token; often none. A number without a token adds nothing.
     pub fn push(&mut self, tokenizer: &Tokenizer, token: TokenId) -> String {
-        if matches!(tokenizer.kind(token), TokenKind::Control | TokenKind::Unknown) && !self.show_control {
+        let control = matches!(tokenizer.kind(token), TokenKind::Control | TokenKind::Unknown);
+        if control && !self.show_control && !self.shown.contains(&token) {
             return String::new();
         }
         let mut bytes = tokenizer.token_bytes(token);

@@ -34,5 +34,6 @@ pub use chat::{ChatTemplate, RenderOptions, RenderedPrompt};
 pub use decode::DecodeStream;
 pub use infill::Infill;
 pub use tokenizer::{Special, Tokenizer};
+pub(crate) use tools::{FENCE, THINKING};
 pub use tools::{ToolDialect, ToolParser};
 pub use vocabulary::{TokenId, TokenKind};

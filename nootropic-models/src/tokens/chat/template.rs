@@ -14,7 +14,7 @@ use super::functions::{environment, problem, strftime};
 use super::prompt::{Marker, RenderedPrompt};
 use super::values::{Values, texts};
 use crate::tokens::json::read_file;
-use crate::tokens::tools::{ToolDialect, instructions};
+use crate::tokens::tools::{THINKING, ToolDialect, instructions};
 use crate::tokens::trie::Trie;
 use crate::tokens::{TokenId, Tokenizer};
 use crate::{Error, Gguf, Place, Result, Strings};
@@ -61,6 +61,7 @@ pub struct ChatTemplate {
     shows_tools: bool,
     nine_letter_ids: bool,
     dialect: ToolDialect,
+    thinking: Option<(&'static str, &'static str)>,
     bos: Option<String>,
     eos: Option<String>,
     control: Arc<Trie>,
@@ -157,6 +158,9 @@ impl ChatTemplate {
             shows_tools,
             nine_letter_ids: with_tools.contains("!= 9") || with_tools.contains("length 9"),
             dialect: if shows_tools { ToolDialect::of_template(with_tools) } else { ToolDialect::Hermes },
+            thinking: THINKING.into_iter().find(|(begin, _)| {
+                tokenizer.find(begin).is_some() || sources.iter().any(|(_, source)| source.contains(begin))
+            }),
             bos: text(tokenizer.bos()),
             eos: text(tokenizer.eos()),
             control: Arc::new(Trie::new(tokenizer.control_texts().zip(0..))),
@@ -166,6 +170,11 @@ impl ChatTemplate {
     /// How the model calls tools.
     pub fn dialect(&self) -> ToolDialect {
         self.dialect
+    }
+
+    /// What begins and what ends the model's thinking, if it thinks.
+    pub(crate) fn thinking(&self) -> Option<(&'static str, &'static str)> {
+        self.thinking
     }
 
     /// Whether the template itself shows tools; if not, the system message tells of them.

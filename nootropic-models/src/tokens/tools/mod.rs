@@ -8,13 +8,18 @@ mod python;
 
 pub use parser::ToolParser;
 
+/// What begins and what ends a model's thinking.
+pub(crate) const THINKING: [(&str, &str); 2] = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
+/// What begins and ends a block of code, in which marks are text.
+pub(crate) const FENCE: &str = "```";
+
 /// The way in which a family of models writes calls of tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ToolDialect {
     /// `<tool_call>{"name": …, "arguments": {…}}</tool_call>`: Hermes, Qwen, SmolLM and many more.
     Hermes,
-    /// `<tool_call><function=name><parameter=key>value</parameter></function></tool_call>`: Qwen3-Coder.
+    /// `<tool_call><function=name><parameter=key>value</parameter></function></tool_call>`, or as Hermes: Qwen3-Coder.
     QwenXml,
     /// `{"name": …, "parameters": {…}}` as the whole answer, or after `<|python_tag|>`: Llama 3.
     Llama3,
@@ -25,6 +30,25 @@ pub enum ToolDialect {
 }
 
 impl ToolDialect {
+    /// The marks that begin a call. They are control tokens in some vocabularies, and text in others.
+    pub(crate) fn openings(self) -> &'static [&'static str] {
+        match self {
+            Self::Hermes | Self::QwenXml => &["<tool_call>"],
+            Self::Llama3 => &["<|python_tag|>"],
+            Self::Mistral => &["[TOOL_CALLS]"],
+            Self::Gemma => &["```tool_code", "```json"],
+        }
+    }
+
+    /// The other marks of a call.
+    pub(crate) fn inner_marks(self) -> &'static [&'static str] {
+        match self {
+            Self::Hermes | Self::QwenXml => &["</tool_call>"],
+            Self::Mistral => &["[ARGS]", "[CALL_ID]"],
+            Self::Llama3 | Self::Gemma => &[],
+        }
+    }
+
     /// The dialect that a template's source speaks; [`Hermes`](Self::Hermes) if it shows none.
     pub(crate) fn of_template(source: &str) -> Self {
         let signs = [

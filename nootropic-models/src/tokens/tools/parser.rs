@@ -2,9 +2,9 @@
 
 use nootropic_core::{ModelEvent, ToolCall, ToolSpec};
 
-use super::ToolDialect;
 use super::calls::{self, Call};
 use super::json::Scanner;
+use super::{FENCE, THINKING, ToolDialect};
 use crate::{Error, Result};
 
 /// The longest call, in bytes.
@@ -32,8 +32,9 @@ pub struct ToolParser {
     state: State,
     /// What was not decided yet.
     buffer: String,
-    /// How many calls there were.
+    /// How many calls there were, those before the answer included.
     calls: usize,
+    calls_before: usize,
     /// Whether nothing but white space was said.
     at_start: bool,
     /// Whether the line that is written began a block of code that did not end.
@@ -42,6 +43,8 @@ pub struct ToolParser {
     skip_space: bool,
     /// Whether a call came right before, after which Llama 3 may put a semicolon and another.
     after_call: bool,
+    /// Whether what is not a call from its beginning is text to its end.
+    strict: bool,
     failed: bool,
 }
 
@@ -51,6 +54,8 @@ enum State {
     Thinking {
         end: &'static str,
     },
+    /// In an answer in which marks mean nothing.
+    Verbatim,
     /// In a call; `end` comes after it.
     Call {
         end: &'static str,
@@ -71,9 +76,6 @@ enum Body {
     Code,
 }
 
-const THINKING: [(&str, &str); 2] = [("<think>", "</think>"), ("[THINK]", "[/THINK]")];
-const FENCE: &str = "```";
-
 type Events = Vec<Result<ModelEvent>>;
 
 impl ToolParser {
@@ -86,18 +88,33 @@ impl ToolParser {
             state: State::Text,
             buffer: String::new(),
             calls: calls_before,
+            calls_before,
             at_start: true,
             in_code: false,
             skip_space: false,
             after_call: false,
+            strict: false,
             failed: false,
         }
     }
 
     /// For an answer that begins within the model's thinking, because its prompt ended with `<think>`.
     #[must_use]
-    pub fn thinking(mut self) -> Self {
-        (self.state, self.skip_space) = (State::Thinking { end: "</think>" }, true);
+    pub fn thinking(self) -> Self {
+        self.thinking_until("</think>")
+    }
+
+    /// For an answer that begins within the model's thinking, which this mark ends.
+    pub(crate) fn thinking_until(mut self, end: &'static str) -> Self {
+        (self.state, self.skip_space) = (State::Thinking { end }, true);
+        self
+    }
+
+    /// For an answer that is held to a schema or a grammar: after the thinking come either calls or a text in which no mark means
+    /// anything. Llama 3 then calls only after its mark.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
         self
     }
 
@@ -133,7 +150,7 @@ impl ToolParser {
                 let rest = std::mem::take(&mut self.buffer);
                 self.emit_thinking(&rest, &mut events);
             }
-            State::Text => {
+            State::Text | State::Verbatim => {
                 let rest = std::mem::take(&mut self.buffer);
                 self.emit_text(&rest, &mut events);
             }
@@ -141,11 +158,24 @@ impl ToolParser {
         join(events)
     }
 
+    /// The same for an answer that was cut short: a call that is not whole is left out.
+    pub fn cut(self) -> Vec<Result<ModelEvent>> {
+        match self.state {
+            State::Call { .. } => Events::new(),
+            _ => self.finish(),
+        }
+    }
+
     /// Decides on a part of the buffer; whether there may be more to decide.
     fn step(&mut self, events: &mut Events) -> bool {
         match self.state.clone() {
             State::Text => self.step_text(events),
             State::Thinking { end } => self.step_thinking(end, events),
+            State::Verbatim => {
+                let said = std::mem::take(&mut self.buffer);
+                self.emit_text(&said, events);
+                false
+            }
             State::Call { end, body } => self.step_call(end, body, events),
         }
     }
@@ -156,13 +186,15 @@ impl ToolParser {
         if self.tools.is_empty() {
             return Vec::new();
         }
-        match self.dialect {
-            ToolDialect::Hermes => vec![("<tool_call>", "</tool_call>", json(false))],
-            ToolDialect::QwenXml => vec![("<tool_call>", "</tool_call>", Body::Xml)],
-            ToolDialect::Llama3 => vec![("<|python_tag|>", "", json(false))],
-            ToolDialect::Mistral => vec![("[TOOL_CALLS]", "", json(true))],
-            ToolDialect::Gemma => vec![("```tool_code", FENCE, Body::Code), ("```json", FENCE, json(false))],
-        }
+        let written = |mark: &'static str| match self.dialect {
+            ToolDialect::Hermes => (mark, "</tool_call>", json(false)),
+            ToolDialect::QwenXml => (mark, "</tool_call>", Body::Xml),
+            ToolDialect::Llama3 => (mark, "", json(false)),
+            ToolDialect::Mistral => (mark, "", json(true)),
+            ToolDialect::Gemma if mark.ends_with("json") => (mark, FENCE, json(false)),
+            ToolDialect::Gemma => (mark, FENCE, Body::Code),
+        };
+        self.dialect.openings().iter().map(|mark| written(mark)).collect()
     }
 
     fn step_text(&mut self, events: &mut Events) -> bool {
@@ -184,7 +216,8 @@ impl ToolParser {
                 return false;
             }
             // Llama 3 answers with nothing but the object.
-            if self.dialect == ToolDialect::Llama3 && self.at_start && !self.tools.is_empty() && rest.starts_with('{') {
+            let bare = self.dialect == ToolDialect::Llama3 && (!self.strict || self.calls > self.calls_before);
+            if bare && self.at_start && !self.tools.is_empty() && rest.starts_with('{') {
                 self.buffer = rest.to_owned();
                 let body = Body::Json { scanner: Scanner::default(), named: false };
                 self.state = State::Call { end: "", body };
@@ -193,6 +226,17 @@ impl ToolParser {
         }
         let openings = self.openings();
         let marks = openings.iter().map(|(mark, ..)| *mark).chain(THINKING.iter().map(|(mark, _)| *mark));
+        if self.strict {
+            let rest = self.buffer.trim_start();
+            match marks.clone().find(|mark| rest.starts_with(mark) || mark.starts_with(rest)) {
+                Some(mark) if rest.len() < mark.len() => return false, // it may still become one
+                Some(_) => {}
+                None => {
+                    self.state = State::Verbatim;
+                    return true;
+                }
+            }
+        }
         let found = marks.filter_map(|mark| Some((self.find_outside_code(mark)?, mark))).min();
         let Some((at, mark)) = found else {
             // All but what may still become a mark.
@@ -249,6 +293,9 @@ impl ToolParser {
         if self.buffer.len() > LONGEST_CALL {
             self.fail("the call is longer than any should be", events);
             return false;
+        }
+        if matches!(body, Body::Xml) && self.buffer.trim_start().starts_with('{') {
+            body = Body::Json { scanner: Scanner::default(), named: false }; // as Hermes writes it
         }
         let length = match &mut body {
             Body::Json { scanner, named } => match self.json_start(*named) {
