@@ -44,6 +44,10 @@ pub struct GenerateRequest {
     /// How to choose tokens.
     #[serde(default)]
     pub sampling: Sampling,
+    /// Asks how likely the model held each token it produced, and as many of the likeliest alternatives, at most 20:
+    /// [`ModelEvent::Logprobs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<u8>,
     /// Strings that end the answer; what is found is not part of it. None may be empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
@@ -51,6 +55,9 @@ pub struct GenerateRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<usize>,
 }
+
+/// [`GenerateRequest::logprobs`] is not above.
+const MOST_LOGPROBS: u8 = 20;
 
 /// What a generation goes on from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -228,6 +235,7 @@ impl GenerateRequest {
             tool_choice: ToolChoice::default(),
             response_schema: None,
             sampling: Sampling::default(),
+            logprobs: None,
             stop: Vec::new(),
             max_tokens: None,
         }
@@ -253,7 +261,7 @@ impl GenerateRequest {
     /// # Errors
     /// [`Error::InvalidInput`] for an empty conversation, an empty stop string, a `max_tokens` of 0, numbers that are not
     /// finite or out of range, two tools of one name, a choice of tool that cannot be met; an error of kind `Unsupported` for
-    /// a prompt, tools or a schema that `features` lack.
+    /// a prompt, tools, a schema or log-probabilities that `features` lack.
     pub fn check(&self, features: &ModelFeatures) -> Result<()> {
         let bad = |what: &str, problem: &str| Err(Error::invalid(format!("request, {what}"), problem));
         if matches!(&self.prompt, Prompt::Chat(messages) if messages.is_empty()) {
@@ -279,12 +287,16 @@ impl GenerateRequest {
             _ => {}
         }
         self.sampling.check()?;
+        if self.logprobs > Some(MOST_LOGPROBS) {
+            return bad("logprobs", "at most 20 alternatives are told");
+        }
         let missing = match &self.prompt {
             Prompt::Chat(_) if !features.chat => Some("conversations"),
             Prompt::Text(_) if !features.text => Some("raw text"),
             Prompt::Infill { .. } if !features.infill => Some("infill"),
             _ if !self.tools.is_empty() && !features.tools => Some("tools"),
             _ if self.response_schema.is_some() && !features.response_schema => Some("response schemas"),
+            _ if self.logprobs.is_some() && !features.logprobs => Some("log-probabilities"),
             _ => None,
         };
         match missing {
@@ -332,6 +344,8 @@ pub struct ModelFeatures {
     pub response_schema: bool,
     /// [`Event::Reasoning`](ModelEvent::Reasoning).
     pub reasoning: bool,
+    /// [`GenerateRequest::logprobs`].
+    pub logprobs: bool,
 }
 
 /// Which model it is and what it can do.
@@ -366,6 +380,9 @@ pub enum ModelEvent {
     },
     /// A whole call.
     ToolCall(ToolCall),
+    /// How likely the model held the next token, right before what it adds to the answer; if asked for. A token of marks or of a
+    /// part of a character adds nothing at once.
+    Logprobs(Logprobs),
     /// What was used; once, right before the end.
     Usage(Usage),
     /// The end; nothing follows.
@@ -373,6 +390,27 @@ pub enum ModelEvent {
         /// Why.
         reason: FinishReason,
     },
+}
+
+/// How likely a model held a token that was produced, by its own logits: before penalties, temperature, filters and grammars.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Logprobs {
+    /// The token that was produced.
+    pub token: TokenLogprob,
+    /// The likeliest tokens in its place, it among them or not, the likeliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TokenLogprob>,
+}
+
+/// A token and how likely it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenLogprob {
+    /// Its number in the model's vocabulary.
+    pub id: u32,
+    /// What it says; parts of characters as U+FFFD.
+    pub text: String,
+    /// Natural logarithm of its probability, not above 0.
+    pub logprob: f32,
 }
 
 /// How many tokens a generation took.
@@ -416,6 +454,7 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelEvent>> + Send>>;
 /// - At most `max_tokens` are produced. No stop string is in the text, not even in part where it ends the answer.
 /// - Calls name tools of the request, and no two calls of a generation have one id. With [`ToolChoice::Required`] or
 ///   [`Named`](ToolChoice::Named) there is a call, with [`None`](ToolChoice::None) there is not.
+/// - With [`logprobs`](GenerateRequest::logprobs) each token of [`Usage::output_tokens`] has its event, without it none.
 /// - What [`ModelInfo::features`] denies is refused with an error of kind `Unsupported`, never ignored.
 /// - Concurrent generations do not see each other. With [`ModelInfo::deterministic`], the same request gives the same answer.
 ///
@@ -479,6 +518,9 @@ pub struct Completion {
     /// What the model asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
+    /// How likely each token was, if asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<Logprobs>,
     /// What it took.
     pub usage: Usage,
     /// Why it ended.
@@ -498,16 +540,17 @@ pub trait ModelExt: Model {
 impl<M: Model + ?Sized> ModelExt for M {}
 
 async fn collect(mut stream: ModelStream) -> Result<Completion> {
-    let (mut text, mut reasoning, mut tool_calls, mut usage) =
-        (String::new(), String::new(), Vec::new(), Usage::default());
+    let (mut text, mut reasoning, mut usage) = (String::new(), String::new(), Usage::default());
+    let (mut tool_calls, mut logprobs) = (Vec::new(), Vec::new());
     while let Some(event) = stream.next().await {
         match event? {
             ModelEvent::Text { text: more } => text.push_str(&more),
             ModelEvent::Reasoning { text: more } => reasoning.push_str(&more),
             ModelEvent::ToolCall(call) => tool_calls.push(call),
+            ModelEvent::Logprobs(token) => logprobs.push(token),
             ModelEvent::Usage(used) => usage = used,
             ModelEvent::Finished { reason: finish } => {
-                return Ok(Completion { text, reasoning, tool_calls, usage, finish });
+                return Ok(Completion { text, reasoning, tool_calls, logprobs, usage, finish });
             }
         }
     }

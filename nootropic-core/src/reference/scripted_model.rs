@@ -12,8 +12,8 @@ use futures_core::Stream;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Error, ErrorKind, FinishReason, GenerateRequest, Message, Model, ModelEvent, ModelFeatures, ModelInfo, ModelStream,
-    Prompt, Result, ToolCall, ToolChoice, Usage,
+    Error, ErrorKind, FinishReason, GenerateRequest, Logprobs, Message, Model, ModelEvent, ModelFeatures, ModelInfo,
+    ModelStream, Prompt, Result, TokenLogprob, ToolCall, ToolChoice, Usage,
 };
 
 /// A [`Model`] for tests: it gives scripted replies, or asks a function for one, and remembers what it was asked.
@@ -76,8 +76,15 @@ impl Reply {
 impl ScriptedModel {
     /// A model that gives these replies, one a generation; asked once more it fails.
     pub fn new(script: impl IntoIterator<Item = Reply>) -> Self {
-        let features =
-            ModelFeatures { chat: true, text: true, infill: true, tools: true, response_schema: true, reasoning: true };
+        let features = ModelFeatures {
+            chat: true,
+            text: true,
+            infill: true,
+            tools: true,
+            response_schema: true,
+            reasoning: true,
+            logprobs: true,
+        };
         Self {
             info: ModelInfo { id: "scripted".into(), context_len: 4096, features, local: true, deterministic: true },
             script: Mutex::new(script.into_iter().collect()),
@@ -189,6 +196,7 @@ fn events(request: &GenerateRequest, reply: Reply, prompt_tokens: usize, room: u
             break;
         }
         left -= 1;
+        events.extend(logprobs(request, limit - left, piece).map(Ok));
         let text = piece.to_owned();
         events.push_back(Ok(if thinks { ModelEvent::Reasoning { text } } else { ModelEvent::Text { text } }));
     }
@@ -204,6 +212,7 @@ fn events(request: &GenerateRequest, reply: Reply, prompt_tokens: usize, room: u
             break;
         }
         left -= 1;
+        events.extend(logprobs(request, limit - left, &name).map(Ok));
         events.push_back(Ok(ModelEvent::ToolCall(ToolCall { id: format!("call-{}", i + 1), name, input })));
     }
     if let Some((kind, message)) = reply.failure {
@@ -214,6 +223,13 @@ fn events(request: &GenerateRequest, reply: Reply, prompt_tokens: usize, room: u
         events.push_back(Ok(ModelEvent::Finished { reason }));
     }
     events
+}
+
+/// What was to be said is certain, and nothing else is likely.
+fn logprobs(request: &GenerateRequest, count: usize, text: &str) -> Option<ModelEvent> {
+    let token = TokenLogprob { id: count as u32, text: text.to_owned(), logprob: 0.0 };
+    let top = vec![token.clone(); usize::from(request.logprobs?.min(1))];
+    Some(ModelEvent::Logprobs(Logprobs { token, top }))
 }
 
 /// A running generation.

@@ -10,8 +10,8 @@ use schemars::{Schema, json_schema};
 use serde_json::Value;
 
 use crate::{
-    CapabilityKind, Completion, Error, ErrorKind, FinishReason, GenerateRequest, Message, Model, ModelEvent, ModelExt,
-    ModelFeatures, Prompt, Result, Sampling, ToolChoice, ToolSpec,
+    CapabilityKind, Completion, Error, ErrorKind, FinishReason, GenerateRequest, Logprobs, Message, Model, ModelEvent,
+    ModelExt, ModelFeatures, Prompt, Result, Sampling, TokenLogprob, ToolChoice, ToolSpec,
 };
 
 /// Checks a [`Model`] against its contract.
@@ -35,6 +35,7 @@ pub async fn model_suite(model: &dyn Model, running: Option<&dyn Fn() -> usize>)
         refuses_nonsense(model, &request).await;
         calls_tools(model, &request).await;
         obeys_schemas(model, &request).await;
+        tells_logprobs(model, &request).await;
         cancels_on_drop(model, &request, running).await;
     }
     refuses_what_does_not_fit(model).await;
@@ -149,6 +150,10 @@ async fn refuses_nonsense(model: &dyn Model, request: &GenerateRequest) {
         ("an empty stop string", GenerateRequest { stop: vec![String::new()], ..request.clone() }),
         ("a required call without tools", GenerateRequest { tool_choice: ToolChoice::Required, ..request.clone() }),
         (
+            "too many alternatives",
+            GenerateRequest { logprobs: Some(21), ..request.clone() },
+        ),
+        (
             "a temperature below zero",
             GenerateRequest { sampling: Sampling { temperature: -1.0, ..Sampling::default() }, ..request.clone() },
         ),
@@ -224,6 +229,35 @@ async fn obeys_schemas(model: &dyn Model, request: &GenerateRequest) {
     }
 }
 
+async fn tells_logprobs(model: &dyn Model, request: &GenerateRequest) {
+    let plain = ok(model.complete(request.clone()).await, "a plain request");
+    check("log-probabilities come only if asked for", plain.logprobs.is_empty(), || format!("{:?}", plain.logprobs));
+    if !model.info().features.logprobs {
+        return;
+    }
+    for asked in [0, 3] {
+        let told = GenerateRequest { logprobs: Some(asked), ..request.clone() };
+        let told = ok(model.complete(told).await, "a request with log-probabilities");
+        let each = told.logprobs.len() == told.usage.output_tokens;
+        check("each token has its log-probability", each, || format!("{told:?}"));
+        let ordered = |top: &[TokenLogprob]| top.is_sorted_by(|a, b| a.logprob >= b.logprob);
+        let sound = |logprobs: &Logprobs| {
+            let fits = |token: &TokenLogprob| token.logprob <= 0.0;
+            let top = &logprobs.top;
+            fits(&logprobs.token) && top.iter().all(fits) && top.len() <= usize::from(asked) && ordered(top)
+        };
+        let wrong = told.logprobs.iter().find(|logprobs| !sound(logprobs));
+        check("log-probabilities are not above 0, as many as asked for, the likeliest first", wrong.is_none(), || {
+            format!("{wrong:?}")
+        });
+        if model.info().deterministic {
+            check("asking for log-probabilities changes nothing", answer(&plain) == answer(&told), || {
+                format!("{plain:?}, then {told:?}")
+            });
+        }
+    }
+}
+
 async fn cancels_on_drop(model: &dyn Model, request: &GenerateRequest, running: Option<&dyn Fn() -> usize>) {
     drop(ok(model.generate(request.clone()).await, "a plain request"));
     let mut begun = ok(model.generate(request.clone()).await, "a plain request");
@@ -258,7 +292,7 @@ async fn refuses_what_does_not_fit(model: &dyn Model) {
 }
 
 async fn refuses_what_it_lacks(model: &dyn Model) {
-    let ModelFeatures { chat, text, infill, tools, response_schema, .. } = model.info().features;
+    let ModelFeatures { chat, text, infill, tools, response_schema, logprobs, .. } = model.info().features;
     let Some(plain) = prompts(&model.info().features).into_iter().next() else { return };
     let schema = GenerateRequest { response_schema: Some(object_with_text("answer")), ..plain.clone() };
     let requests = [
@@ -267,6 +301,7 @@ async fn refuses_what_it_lacks(model: &dyn Model) {
         ("infill", infill, GenerateRequest::infill("Hello", "!")),
         ("tools", tools, with_tools(&plain, ToolChoice::Auto)),
         ("schemas", response_schema, schema),
+        ("log-probabilities", logprobs, GenerateRequest { logprobs: Some(1), ..plain.clone() }),
     ];
     for (name, _, request) in requests.into_iter().filter(|(_, has, _)| !has) {
         let kind = model.generate(request).await.err().map(|error| error.kind());

@@ -6,5 +6,5 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use sampler::Sampler;
+pub(crate) use sampler::{LogProb, Sampler, log_probs};
 pub(crate) use stop::StopStrings;

@@ -24,16 +24,6 @@ pub(crate) struct Sampler {
     changed: Vec<(u32, f32)>,
 }
 
-/// What was chosen.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Choice {
-    pub(crate) token: u32,
-    /// Natural logarithm of its probability by the model, before penalties, filters and temperature; if asked for.
-    pub(crate) log_prob: Option<f32>,
-    /// The likeliest by the same measure, best first.
-    pub(crate) alternatives: Vec<LogProb>,
-}
-
 /// A token and the natural logarithm of its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LogProb {
@@ -53,33 +43,20 @@ impl Sampler {
         }
     }
 
-    /// Chooses from the logits of all tokens, of those that `allowed` names; `log_probs` asks for probabilities, that many
-    /// alternatives among them.
+    /// Chooses from the logits of all tokens, of those that `allowed` names. The logits are afterwards what they were.
     ///
     /// # Errors
     /// [`Error::NoToken`] if every token is forbidden, or no logit is a number.
-    pub(crate) fn choose(
-        &mut self,
-        logits: &mut [f32],
-        allowed: impl Fn(u32) -> bool,
-        log_probs: Option<usize>,
-    ) -> Result<Choice> {
-        let total = log_probs.map(|_| Total::of_logits(numbers(logits)));
-        let alternatives = match (&total, log_probs) {
-            (Some(total), Some(count)) if count > 0 => likeliest(logits, count, total),
-            _ => Vec::new(),
-        };
+    pub(crate) fn choose(&mut self, logits: &mut [f32], allowed: impl Fn(u32) -> bool) -> Result<u32> {
         self.penalize(logits);
         let chosen = self.pick(logits, allowed);
         self.restore(logits);
         let token = chosen.ok_or(Error::NoToken { tokens: logits.len() })?.token;
-        let log_prob = total.zip(logits.get(token as usize)).map(|(total, &logit)| total.log_probability(logit));
         self.accept(token);
-        Ok(Choice { token, log_prob, alternatives })
+        Ok(token)
     }
 
-    /// Counts a token that was chosen by other means.
-    pub(crate) fn accept(&mut self, token: u32) {
+    fn accept(&mut self, token: u32) {
         *self.seen.entry(token).or_default() += 1;
     }
 
@@ -146,18 +123,25 @@ fn numbers(logits: &[f32]) -> impl Iterator<Item = f32> + Clone {
     logits.iter().copied().filter(|logit| !logit.is_nan())
 }
 
-/// The `count` likeliest tokens, best first.
-fn likeliest(logits: &[f32], count: usize, total: &Total) -> Vec<LogProb> {
-    let mut found: Vec<LogProb> = (0..)
-        .zip(logits)
-        .filter(|(_, logit)| !logit.is_nan())
-        .map(|(token, &logit)| LogProb { token, log_prob: total.log_probability(logit) })
-        .collect();
+/// How likely a model holds `token`, and its `count` likeliest tokens, best first: by its own logits, before anything else changes
+/// them.
+pub(crate) fn log_probs(logits: &[f32], token: u32, count: usize) -> (LogProb, Vec<LogProb>) {
+    let total = Total::of_logits(numbers(logits));
+    let of = |token: u32, logit: f32| {
+        let log_prob = total.log_probability(logit);
+        LogProb { token, log_prob: if log_prob.is_nan() { f32::MIN } else { log_prob.clamp(f32::MIN, 0.0) } }
+    };
+    let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    let mut found: Vec<LogProb> = match count {
+        0 => Vec::new(),
+        // What has no probability has no logarithm of one.
+        _ => (0..).zip(logits).filter(|(_, logit)| logit.is_finite()).map(|(token, &logit)| of(token, logit)).collect(),
+    };
     let likelier = |a: &LogProb, b: &LogProb| b.log_prob.total_cmp(&a.log_prob).then(a.token.cmp(&b.token));
     if count < found.len() {
         found.select_nth_unstable_by(count, likelier);
         found.truncate(count);
     }
     found.sort_unstable_by(likelier);
-    found
+    (of(token, logit), found)
 }

@@ -2,8 +2,7 @@
 
 use nootropic_core::Sampling;
 
-use super::sampler::Choice;
-use super::{Sampler, StopStrings};
+use super::{Sampler, StopStrings, log_probs};
 use crate::Error;
 use crate::random::Random;
 
@@ -15,7 +14,7 @@ fn logits(seed: u64) -> Vec<f32> {
 }
 
 fn choose(sampler: &mut Sampler, logits: &mut [f32]) -> u32 {
-    sampler.choose(logits, |_| true, None).unwrap().token
+    sampler.choose(logits, |_| true).unwrap()
 }
 
 fn warm() -> Sampling {
@@ -152,12 +151,11 @@ fn what_is_forbidden_never_comes() {
     for options in [Sampling::default(), warm(), Sampling { top_k: 1, ..warm() }] {
         let mut sampler = Sampler::new(&options, &[]);
         for _ in 0..100 {
-            let choice = sampler.choose(&mut logits, |token| token % 100 == 3, None).unwrap();
-            assert_eq!(choice.token % 100, 3);
+            assert_eq!(sampler.choose(&mut logits, |token| token % 100 == 3).unwrap() % 100, 3);
         }
-        let none = sampler.choose(&mut logits, |_| false, None);
+        let none = sampler.choose(&mut logits, |_| false);
         assert!(matches!(none, Err(Error::NoToken { tokens: TOKENS })), "{none:?}");
-        let numbers = sampler.choose(&mut [f32::NAN, f32::NEG_INFINITY], |_| true, None);
+        let numbers = sampler.choose(&mut [f32::NAN, f32::NEG_INFINITY], |_| true);
         assert!(matches!(numbers, Err(Error::NoToken { tokens: 2 })), "{numbers:?}");
     }
 }
@@ -166,14 +164,16 @@ fn what_is_forbidden_never_comes() {
 fn log_probabilities_are_the_models_own() {
     let mut logits = vec![0.0, 2.0_f32.ln(), 3.0_f32.ln(), f32::NEG_INFINITY];
     let options = Sampling { logit_bias: [(0, 10.0)].into(), ..Sampling::default() };
-    let Choice { token, log_prob, alternatives } =
-        Sampler::new(&options, &[]).choose(&mut logits, |_| true, Some(2)).unwrap();
+    let token = Sampler::new(&options, &[]).choose(&mut logits, |_| true).unwrap();
     assert_eq!(token, 0);
+    let (chosen, alternatives) = log_probs(&logits, token, 2);
+    assert_eq!(chosen.token, token);
     let close = |found: f32, share: f32| assert!((found - share.ln()).abs() < 1e-6, "{found} {share}");
-    close(log_prob.unwrap(), 1.0 / 6.0);
+    close(chosen.log_prob, 1.0 / 6.0);
     assert_eq!(alternatives.iter().map(|a| a.token).collect::<Vec<_>>(), [2, 1]);
     close(alternatives[0].log_prob, 0.5);
     close(alternatives[1].log_prob, 2.0 / 6.0);
+    assert_eq!(log_probs(&logits, 1, 9).1.len(), 3, "what is impossible is no alternative");
 }
 
 fn stopped(strings: &[&str], pieces: &[&str]) -> (Vec<String>, bool) {

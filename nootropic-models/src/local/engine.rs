@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) prompt: Vec<u32>,
     pub(super) max_tokens: usize,
     pub(super) sampler: Sampler,
+    /// How many alternatives are told with each token, if log-probabilities are.
+    pub(super) logprobs: Option<usize>,
     pub(super) constraint: Option<Constraint>,
     pub(super) stop: StopStrings,
     pub(super) reader: Reader,
@@ -253,6 +255,7 @@ fn sequence(job: Job, session: Session) -> Sequence {
         session,
         max_tokens: job.max_tokens,
         sampler: job.sampler,
+        logprobs: job.logprobs,
         constraint: job.constraint,
         stop: job.stop,
         reader: job.reader,

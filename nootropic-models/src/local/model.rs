@@ -91,6 +91,7 @@ impl LocalModel {
             tools: template.is_some() && ends(&tokenizer),
             response_schema: ends(&tokenizer),
             reasoning: template.is_some(),
+            logprobs: true,
         };
         let id = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let info = ModelInfo { id, context_len: model.context(), features, local: true, deterministic: true };
@@ -168,6 +169,7 @@ impl Model for LocalModel {
         let (sender, receiver) = mpsc::channel(AHEAD);
         self.engine.submit(Job {
             sampler: Sampler::new(&request.sampling, &prompt),
+            logprobs: request.logprobs.map(usize::from),
             constraint: self.constraint(&request, thinking)?,
             stop: StopStrings::new(&request.stop),
             reader: self.prompts.reader(&request, thinking),

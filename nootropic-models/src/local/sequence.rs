@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use futures_channel::mpsc;
-use nootropic_core::{FinishReason, ModelEvent, Result as CoreResult, Usage};
+use nootropic_core::{FinishReason, Logprobs, ModelEvent, Result as CoreResult, TokenLogprob, Usage};
 
 use super::lookup::Lookup;
-use crate::generate::{Sampler, StopStrings};
+use crate::generate::{LogProb, Sampler, StopStrings, log_probs};
 use crate::grammar::Constraint;
 use crate::tokens::{DecodeStream, TokenId, Tokenizer, ToolParser};
 use crate::{Error, Logits, Result, Session};
@@ -30,6 +30,8 @@ pub(super) struct Sequence {
     pub(super) cached: usize,
     pub(super) max_tokens: usize,
     pub(super) sampler: Sampler,
+    /// How many alternatives are told with each token, if log-probabilities are.
+    pub(super) logprobs: Option<usize>,
     pub(super) constraint: Option<Constraint>,
     pub(super) stop: StopStrings,
     pub(super) reader: Reader,
@@ -128,10 +130,10 @@ impl Sequence {
         let token = match &mut self.constraint {
             Some(constraint) => {
                 let allowed = constraint.allowed()?;
-                let choice = self.sampler.choose(logits, |token| token < known && allowed.is_allowed(token), None)?;
-                constraint.steered(choice.token, left)
+                let token = self.sampler.choose(logits, |token| token < known && allowed.is_allowed(token))?;
+                constraint.steered(token, left)
             }
-            None => self.sampler.choose(logits, |token| token < known, None)?.token,
+            None => self.sampler.choose(logits, |token| token < known)?,
         };
         if tokenizer.ends_generation(TokenId(token)) {
             return self.finish(FinishReason::Stop);
@@ -140,6 +142,10 @@ impl Sequence {
             constraint.accept(token)?;
         }
         self.tokens.push(token);
+        if let Some(count) = self.logprobs {
+            let known = logits.get(..tokenizer.len()).unwrap_or(logits);
+            self.outbox.push_back(Ok(ModelEvent::Logprobs(logprobs(known, token, count, tokenizer))));
+        }
         let text = self.reader.decode.push(tokenizer, TokenId(token));
         self.say(&text)?;
         if self.stop.stopped() {
@@ -210,4 +216,14 @@ impl Sequence {
         self.finished = true;
         Ok(())
     }
+}
+
+/// How likely a token was, and its likeliest alternatives.
+fn logprobs(logits: &[f32], token: u32, count: usize, tokenizer: &Tokenizer) -> Logprobs {
+    let told = |LogProb { token, log_prob }: LogProb| {
+        let text = String::from_utf8_lossy(tokenizer.token_bytes(TokenId(token))).into_owned();
+        TokenLogprob { id: token, text, logprob: log_prob }
+    };
+    let (token, top) = log_probs(logits, token, count);
+    Logprobs { token: told(token), top: top.into_iter().map(told).collect() }
 }

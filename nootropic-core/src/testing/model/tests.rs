@@ -46,6 +46,7 @@ enum Flaw {
     BadToolInput,
     NeverCalls,
     IgnoresSchema,
+    HidesLogprobs,
     LeaksOnDrop,
     CutsPrompts,
     WrongNumbers,
@@ -127,7 +128,11 @@ impl Model for Flawed {
         }
         let flaw = self.flaw;
         let bent = stream.filter(move |event| {
-            let hidden = flaw == Flaw::NoUsage && matches!(event, Ok(ModelEvent::Usage(_)));
+            let hidden = match event {
+                Ok(ModelEvent::Usage(_)) => flaw == Flaw::NoUsage,
+                Ok(ModelEvent::Logprobs(_)) => flaw == Flaw::HidesLogprobs,
+                _ => false,
+            };
             std::future::ready(!hidden)
         });
         let piece = |text: &str| Ok(ModelEvent::Text { text: text.into() });
@@ -162,6 +167,7 @@ fn broken_models_are_noticed() {
         (Flaw::BadToolInput, "obeys the schema"),
         (Flaw::NeverCalls, "choice of tools"),
         (Flaw::IgnoresSchema, "obeys the schema"),
+        (Flaw::HidesLogprobs, "each token has its log-probability"),
         (Flaw::LeaksOnDrop, "cancels its generation"),
         (Flaw::CutsPrompts, "refused with both numbers"),
         (Flaw::WrongNumbers, "refused with both numbers"),

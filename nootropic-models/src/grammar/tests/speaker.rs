@@ -70,8 +70,8 @@ impl Speaker {
             let start = random.below(self.noise.len() - logits.len());
             logits.copy_from_slice(&self.noise[start..][..self.tokenizer.len()]);
             let allowed = constraint.allowed().unwrap();
-            let choice = sampler.choose(&mut logits, |token| allowed.is_allowed(token), None).unwrap();
-            let token = constraint.steered(choice.token, left);
+            let token = sampler.choose(&mut logits, |token| allowed.is_allowed(token)).unwrap();
+            let token = constraint.steered(token, left);
             if self.tokenizer.ends_generation(TokenId(token)) {
                 ended = true;
                 break;
