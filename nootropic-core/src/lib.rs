@@ -47,7 +47,7 @@ pub use store::{KeyRange, MAX_KEY_LEN, ReadTxn, Snapshot, Store, StoreExt, Table
 // Models
 pub use model::{
     Completion, FinishReason, GenerateRequest, Logprobs, Message, Model, ModelEvent, ModelExt, ModelFeatures, ModelInfo,
-    ModelStream, Prompt, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
+    ModelStream, Prompt, ResponseGrammar, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
 };
 
 // Deciding and acting

@@ -41,6 +41,9 @@ pub struct GenerateRequest {
     /// with an input that its tool's schema allows, or a text that this schema allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_schema: Option<Schema>,
+    /// Grammar that the answer's text obeys, in place of a schema; with `tools` as a schema is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_grammar: Option<ResponseGrammar>,
     /// How to choose tokens.
     #[serde(default)]
     pub sampling: Sampling,
@@ -157,6 +160,17 @@ impl From<&Capability> for ToolSpec {
     }
 }
 
+/// A grammar of texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ResponseGrammar {
+    /// A regular expression that matches the whole text, in the syntax of the `regex` crate.
+    Regex(String),
+    /// A context-free grammar with a rule `start`, in Lark as llguidance reads it.
+    Lark(String),
+}
+
 /// Whether a model may call tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -234,6 +248,7 @@ impl GenerateRequest {
             tools: Vec::new(),
             tool_choice: ToolChoice::default(),
             response_schema: None,
+            response_grammar: None,
             sampling: Sampling::default(),
             logprobs: None,
             stop: Vec::new(),
@@ -260,8 +275,8 @@ impl GenerateRequest {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for an empty conversation, an empty stop string, a `max_tokens` of 0, numbers that are not
-    /// finite or out of range, two tools of one name, a choice of tool that cannot be met; an error of kind `Unsupported` for
-    /// a prompt, tools, a schema or log-probabilities that `features` lack.
+    /// finite or out of range, two tools of one name, a choice of tool that cannot be met, a schema and a grammar; an error of kind
+    /// `Unsupported` for a prompt, tools, a schema, a grammar or log-probabilities that `features` lack.
     pub fn check(&self, features: &ModelFeatures) -> Result<()> {
         let bad = |what: &str, problem: &str| Err(Error::invalid(format!("request, {what}"), problem));
         if matches!(&self.prompt, Prompt::Chat(messages) if messages.is_empty()) {
@@ -286,6 +301,9 @@ impl GenerateRequest {
             }
             _ => {}
         }
+        if self.response_schema.is_some() && self.response_grammar.is_some() {
+            return bad("response_grammar", "it stands in place of a schema, and there is one");
+        }
         self.sampling.check()?;
         if self.logprobs > Some(MOST_LOGPROBS) {
             return bad("logprobs", "at most 20 alternatives are told");
@@ -296,6 +314,7 @@ impl GenerateRequest {
             Prompt::Infill { .. } if !features.infill => Some("infill"),
             _ if !self.tools.is_empty() && !features.tools => Some("tools"),
             _ if self.response_schema.is_some() && !features.response_schema => Some("response schemas"),
+            _ if self.response_grammar.is_some() && !features.response_grammar => Some("response grammars"),
             _ if self.logprobs.is_some() && !features.logprobs => Some("log-probabilities"),
             _ => None,
         };
@@ -342,6 +361,8 @@ pub struct ModelFeatures {
     pub tools: bool,
     /// Response schemas. Every answer that ends by itself obeys its schema.
     pub response_schema: bool,
+    /// Response grammars. Every answer that ends by itself obeys its grammar.
+    pub response_grammar: bool,
     /// [`Event::Reasoning`](ModelEvent::Reasoning).
     pub reasoning: bool,
     /// [`GenerateRequest::logprobs`].

@@ -82,6 +82,7 @@ impl ScriptedModel {
             infill: true,
             tools: true,
             response_schema: true,
+            response_grammar: false,
             reasoning: true,
             logprobs: true,
         };

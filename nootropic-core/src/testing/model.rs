@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     CapabilityKind, Completion, Error, ErrorKind, FinishReason, GenerateRequest, Logprobs, Message, Model, ModelEvent,
-    ModelExt, ModelFeatures, Prompt, Result, Sampling, TokenLogprob, ToolChoice, ToolSpec,
+    ModelExt, ModelFeatures, Prompt, ResponseGrammar, Result, Sampling, TokenLogprob, ToolChoice, ToolSpec,
 };
 
 /// Checks a [`Model`] against its contract.
@@ -35,6 +35,7 @@ pub async fn model_suite(model: &dyn Model, running: Option<&dyn Fn() -> usize>)
         refuses_nonsense(model, &request).await;
         calls_tools(model, &request).await;
         obeys_schemas(model, &request).await;
+        obeys_grammars(model, &request).await;
         tells_logprobs(model, &request).await;
         cancels_on_drop(model, &request, running).await;
     }
@@ -229,6 +230,27 @@ async fn obeys_schemas(model: &dyn Model, request: &GenerateRequest) {
     }
 }
 
+async fn obeys_grammars(model: &dyn Model, request: &GenerateRequest) {
+    if !model.info().features.response_grammar {
+        return;
+    }
+    let regex = ResponseGrammar::Regex("(yes|no), [a-z]{3,8}[.!]".into());
+    let request = GenerateRequest { response_grammar: Some(regex), ..request.clone() };
+    let obeys = |text: &str| {
+        let rest = ["yes, ", "no, "].iter().find_map(|head| text.strip_prefix(head)).unwrap_or_default();
+        let word = rest.strip_suffix(['.', '!']).unwrap_or_default();
+        (3..=8).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    let completion = ok(model.complete(request.clone()).await, "a request with a grammar");
+    let ended = completion.finish == FinishReason::Stop;
+    check("an answer that ends by itself obeys the grammar", !ended || obeys(&completion.text), || {
+        format!("{completion:?}")
+    });
+    let broken = GenerateRequest { response_grammar: Some(ResponseGrammar::Lark("start: (".into())), ..request };
+    let kind = model.generate(broken).await.err().map(|error| error.kind());
+    check("a grammar that is none is refused", kind == Some(ErrorKind::InvalidInput), || format!("{kind:?}"));
+}
+
 async fn tells_logprobs(model: &dyn Model, request: &GenerateRequest) {
     let plain = ok(model.complete(request.clone()).await, "a plain request");
     check("log-probabilities come only if asked for", plain.logprobs.is_empty(), || format!("{:?}", plain.logprobs));
@@ -292,15 +314,19 @@ async fn refuses_what_does_not_fit(model: &dyn Model) {
 }
 
 async fn refuses_what_it_lacks(model: &dyn Model) {
-    let ModelFeatures { chat, text, infill, tools, response_schema, logprobs, .. } = model.info().features;
+    let ModelFeatures { chat, text, infill, tools, response_schema, response_grammar, logprobs, .. } =
+        model.info().features;
     let Some(plain) = prompts(&model.info().features).into_iter().next() else { return };
     let schema = GenerateRequest { response_schema: Some(object_with_text("answer")), ..plain.clone() };
+    let grammar =
+        GenerateRequest { response_grammar: Some(ResponseGrammar::Regex("yes|no".into())), ..plain.clone() };
     let requests = [
         ("conversations", chat, GenerateRequest::chat([Message::user("Hello")])),
         ("raw text", text, GenerateRequest::text("Hello")),
         ("infill", infill, GenerateRequest::infill("Hello", "!")),
         ("tools", tools, with_tools(&plain, ToolChoice::Auto)),
         ("schemas", response_schema, schema),
+        ("grammars", response_grammar, grammar),
         ("log-probabilities", logprobs, GenerateRequest { logprobs: Some(1), ..plain.clone() }),
     ];
     for (name, _, request) in requests.into_iter().filter(|(_, has, _)| !has) {

@@ -29,7 +29,6 @@ impl Grammar {
         Self { start: Source::Lark(lark.into()), parts: Vec::new(), exits: Vec::new() }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "requests cannot ask for one yet"))]
     /// Texts that match a regular expression as a whole, in the syntax of the `regex` crate.
     pub(crate) fn regex(pattern: &str) -> Self {
         Self::lark(format!("start: /{}/", llguidance::regex_to_lark(pattern, "")))

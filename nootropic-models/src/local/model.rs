@@ -90,6 +90,7 @@ impl LocalModel {
             infill: infill.is_some(),
             tools: template.is_some() && ends(&tokenizer),
             response_schema: ends(&tokenizer),
+            response_grammar: ends(&tokenizer),
             reasoning: template.is_some(),
             logprobs: true,
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nootropic_core::{GenerateRequest, Message, Prompt, ToolChoice, ToolSpec};
+use nootropic_core::{GenerateRequest, Message, Prompt, ResponseGrammar, ToolChoice, ToolSpec};
 
 use super::sequence::Reader;
 use crate::grammar::{Answer, Grammar, Text, Thinking};
@@ -63,7 +63,13 @@ impl Prompts {
 
     /// The grammar that the answer obeys, if anything is asked of it.
     pub(super) fn grammar(&self, request: &GenerateRequest, thinking: Thinking) -> Result<Option<Grammar>> {
-        let held = request.response_schema.as_ref().map(|schema| Grammar::json(schema.as_value()));
+        let held = match (&request.response_schema, &request.response_grammar) {
+            (Some(schema), _) => Some(Grammar::json(schema.as_value())),
+            (None, Some(ResponseGrammar::Regex(pattern))) => Some(Grammar::regex(pattern)),
+            (None, Some(ResponseGrammar::Lark(lark))) => Some(Grammar::lark(lark)),
+            (None, Some(_)) => return Err(Error::Grammar { problem: "it is of an unknown kind".into() }),
+            (None, None) => None,
+        };
         if held.is_none() && request.tools.is_empty() {
             return Ok(None);
         }
@@ -117,10 +123,10 @@ impl Prompts {
     }
 }
 
-/// Whether a text would be held to a schema.
+/// Whether a text would be held to a schema or a grammar.
 fn may_be_held(request: &GenerateRequest) -> bool {
     let text = matches!(request.tool_choice, ToolChoice::Auto | ToolChoice::None);
-    text && request.response_schema.is_some()
+    text && (request.response_schema.is_some() || request.response_grammar.is_some())
 }
 
 /// The tools that may be called.
