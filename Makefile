@@ -14,6 +14,8 @@ PEERS := $(wildcard */benches/*peers)
 SCALE ?= 100000
 # Mutated model files of each format: a million here, a hundred million in `make soak`.
 FUZZ ?= 1000000
+# Answers of models that know nothing, held to real schemas and tools: ten thousand in `make soak`. A plain `cargo test` makes 300.
+GENERATIONS ?= 1000
 # Random kills while indexing and while committing: short here, long in `make soak`, as are power cuts and disk errors.
 KILLS ?= 500
 # Tests that mount filesystems fail where nothing can be mounted; set to nothing, they only say that they are not run.
@@ -21,9 +23,9 @@ REQUIRE_MOUNTS ?= 1
 # So do tests that compute on a graphics processor where there is no adapter; one imitated in software will do.
 REQUIRE_WGPU ?= 1
 
-.PHONY: test setup lint features unit kills fuzz doc package soak bench fmt
+.PHONY: test setup lint features unit kills fuzz generations doc package soak bench fmt
 
-test: setup lint features unit kills fuzz doc package
+test: setup lint features unit kills fuzz generations doc package
 
 setup:
 	@./scripts/setup
@@ -51,6 +53,9 @@ kills:
 fuzz:
 	NOOTROPIC_FUZZ=$(FUZZ) $(CARGO) test $(ALL) --test fuzz_files -- --nocapture
 
+generations:
+	NOOTROPIC_GENERATIONS=$(GENERATIONS) $(CARGO) test $(ALL) --lib -- --nocapture real_schemas
+
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 
@@ -62,6 +67,7 @@ soak: setup
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test index_kill -- --nocapture
 	NOOTROPIC_KILLS=10000 $(CARGO) test --locked --release -p nootropic-context --test store_crash -- --nocapture
 	NOOTROPIC_FUZZ=100000000 $(CARGO) test --locked --release -p nootropic-models --test fuzz_files -- --nocapture
+	NOOTROPIC_GENERATIONS=10000 $(CARGO) test --locked --release -p nootropic-models --lib -- --nocapture real_schemas
 	NOOTROPIC_CRASHES=10000 $(CARGO) test --locked --release -p nootropic-context --test power_loss -- --nocapture
 	NOOTROPIC_STRIDE=1 $(CARGO) test --locked --release -p nootropic-context --test io_errors -- --nocapture
 

@@ -46,8 +46,8 @@ pub use store::{KeyRange, MAX_KEY_LEN, ReadTxn, Snapshot, Store, StoreExt, Table
 
 // Models
 pub use model::{
-    Completion, FinishReason, GenerateRequest, Logprobs, Message, Model, ModelEvent, ModelExt, ModelFeatures, ModelInfo,
-    ModelStream, Prompt, ResponseGrammar, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
+    Completion, FinishReason, GenerateRequest, Logprobs, Message, Model, ModelEvent, ModelExt, ModelFeatures,
+    ModelInfo, ModelStream, Prompt, ResponseGrammar, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
 };
 
 // Deciding and acting

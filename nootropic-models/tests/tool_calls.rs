@@ -97,6 +97,8 @@ fn every_dialect_is_read() {
     );
     let xml = "<tool_call>\n<function=get_weather>\n<parameter=place>\nKöln \"}\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>";
     assert_eq!(calls(QwenXml, xml), [("get_weather".to_owned(), json!({"place": "Köln \"}", "days": 3}))]);
+    let as_hermes = format!("<tool_call>\n{{\"name\": \"get_weather\", \"arguments\": {WEATHER}}}\n</tool_call>");
+    assert_eq!(calls(QwenXml, &as_hermes), [weather()]);
     // Arguments as text, as some models write them.
     let text = r#"<tool_call>{"name": "list", "arguments": "{\"names\": [\"a\"]}"}</tool_call>"#;
     assert_eq!(calls(Hermes, text), [("list".to_owned(), json!({"names": ["a"]}))]);
@@ -130,6 +132,55 @@ fn calls_that_are_shown_are_not_made() {
     // Without tools there is nothing to call.
     let none = read(ToolParser::new(ToolDialect::Hermes, Vec::new(), 0), ["<tool_call>{}</tool_call>"].into_iter());
     assert_eq!((none.text.as_str(), none.error), ("<tool_call>{}</tool_call>", None));
+}
+
+/// Reads an answer that is held to a schema.
+fn strict(dialect: ToolDialect, text: &str) -> Seen {
+    let parser = || ToolParser::new(dialect, tools(), 0).strict();
+    let whole = read(parser(), std::iter::once(text));
+    assert_eq!(whole, read(parser(), text.split_inclusive(|_| true)), "{text}");
+    whole
+}
+
+#[test]
+fn in_an_answer_that_is_held_to_a_schema_marks_mean_nothing() {
+    let text = r#"{"a": "<tool_call>{}</tool_call> <think> ```json [TOOL_CALLS]"}"#;
+    for dialect in
+        [ToolDialect::Hermes, ToolDialect::QwenXml, ToolDialect::Llama3, ToolDialect::Mistral, ToolDialect::Gemma]
+    {
+        let seen = strict(dialect, text);
+        assert_eq!((seen.text.as_str(), seen.calls.len(), seen.error), (text, 0, None), "{dialect:?}");
+        let list = strict(dialect, "[1, 2]");
+        assert_eq!((list.text.as_str(), list.error), ("[1, 2]", None), "{dialect:?}");
+    }
+    let call = "<think>So {\"a\": 1}?</think>\n\n<tool_call>{\"name\":\"list\",\"arguments\":{}}</tool_call>";
+    let seen = strict(ToolDialect::Hermes, call);
+    assert_eq!((seen.text.as_str(), seen.thoughts.as_str(), seen.calls.len()), ("", "So {\"a\": 1}?", 1));
+    let object = r#"{"name": "list", "parameters": {}}"#;
+    assert_eq!(strict(ToolDialect::Llama3, object).text, object, "only after its mark");
+    let two = format!("<|python_tag|>{object}; {object}");
+    assert_eq!(strict(ToolDialect::Llama3, &two).calls.len(), 2);
+}
+
+#[test]
+fn of_an_answer_that_was_cut_short_whole_calls_and_texts_are_left() {
+    let list = "<tool_call>{\"name\":\"list\",\"arguments\":{}}</tool_call>";
+    for (text, calls, said) in [
+        (format!("{list}\n<tool_call>{{\"name\": \"li"), 1, ""),
+        ("Well, <tool_c".to_owned(), 0, "Well, "),
+        ("So a <".to_owned(), 0, "So a <"),
+        ("<tool_call>\n".to_owned(), 0, ""),
+    ] {
+        let mut parser = ToolParser::new(ToolDialect::Hermes, tools(), 0);
+        let mut events = parser.push(&text);
+        events.extend(parser.cut());
+        let events: Vec<ModelEvent> = events.into_iter().map(Result::unwrap).collect();
+        let found = events.iter().filter(|event| matches!(event, ModelEvent::ToolCall(_))).count();
+        let texts = events
+            .iter()
+            .filter_map(|event| if let ModelEvent::Text { text } = event { Some(text.as_str()) } else { None });
+        assert_eq!((found, texts.collect::<String>().as_str()), (calls, said), "{text}");
+    }
 }
 
 #[test]

@@ -150,10 +150,7 @@ async fn refuses_nonsense(model: &dyn Model, request: &GenerateRequest) {
         ("no tokens", GenerateRequest { max_tokens: Some(0), ..request.clone() }),
         ("an empty stop string", GenerateRequest { stop: vec![String::new()], ..request.clone() }),
         ("a required call without tools", GenerateRequest { tool_choice: ToolChoice::Required, ..request.clone() }),
-        (
-            "too many alternatives",
-            GenerateRequest { logprobs: Some(21), ..request.clone() },
-        ),
+        ("too many alternatives", GenerateRequest { logprobs: Some(21), ..request.clone() }),
         (
             "a temperature below zero",
             GenerateRequest { sampling: Sampling { temperature: -1.0, ..Sampling::default() }, ..request.clone() },
@@ -318,8 +315,7 @@ async fn refuses_what_it_lacks(model: &dyn Model) {
         model.info().features;
     let Some(plain) = prompts(&model.info().features).into_iter().next() else { return };
     let schema = GenerateRequest { response_schema: Some(object_with_text("answer")), ..plain.clone() };
-    let grammar =
-        GenerateRequest { response_grammar: Some(ResponseGrammar::Regex("yes|no".into())), ..plain.clone() };
+    let grammar = GenerateRequest { response_grammar: Some(ResponseGrammar::Regex("yes|no".into())), ..plain.clone() };
     let requests = [
         ("conversations", chat, GenerateRequest::chat([Message::user("Hello")])),
         ("raw text", text, GenerateRequest::text("Hello")),

@@ -8,25 +8,38 @@ use llguidance::toktrie::SimpleVob;
 
 use super::Grammar;
 use super::closing::Closers;
+use super::numbers::may_overflow;
 use super::vocabulary::GrammarVocabulary;
 use crate::{Error, Result};
 
-/// With so many tokens left, the way to the end is looked at before each token.
-const NEAR: usize = 48;
-/// Farther away, after so many.
+/// With so many tokens left beyond the way to the end, it is looked for wherever it may become longer at once.
+const NEAR: usize = 512;
+/// With so many left beyond it, it is looked for before each token: the letter that decides on a name may make it this much longer.
+const NARROW: usize = 48;
+/// Elsewhere, after so many tokens, or fewer.
 const EVERY: usize = 8;
 /// No farther than that is looked.
 const FARTHEST: usize = 1024;
+
+/// So many bytes of the text are kept, for numbers.
+const TAIL: usize = 256;
 
 /// A grammar, and how far a text has come in it.
 pub(crate) struct Constraint {
     matcher: Matcher,
     closers: Arc<Closers>,
-    /// Tokens that lead out of free text.
+    /// Tokens that may lead out of text that goes on and on.
     exits: Arc<[Vec<u32>]>,
     /// How many tokens the end was away when it was last looked for.
     to_end: usize,
+    /// Tokens that lead to the end from where the text is, if they are known.
+    way: Vec<u32>,
+    /// How many tokens ago it was looked for.
     since: usize,
+    /// Whether the answer could end here.
+    could_end: bool,
+    /// The end of the text.
+    tail: Vec<u8>,
 }
 
 impl Constraint {
@@ -37,7 +50,16 @@ impl Constraint {
     pub(crate) fn new(grammar: &Grammar, vocabulary: &GrammarVocabulary) -> Result<Self> {
         let matcher = vocabulary.matcher(grammar)?;
         let exits = grammar.exits().iter().map(|exit| vocabulary.tokens(exit)).collect();
-        Ok(Self { matcher, closers: Arc::clone(&vocabulary.closers), exits, to_end: 0, since: EVERY })
+        Ok(Self {
+            matcher,
+            closers: Arc::clone(&vocabulary.closers),
+            exits,
+            to_end: 0,
+            way: Vec::new(),
+            since: EVERY,
+            could_end: false,
+            tail: Vec::new(),
+        })
     }
 
     /// The tokens that may come next; those that end the answer, where it may end.
@@ -45,14 +67,34 @@ impl Constraint {
     /// # Errors
     /// [`Error::Grammar`] if the parser gives up, for a grammar that is too ambiguous.
     pub(crate) fn allowed(&mut self) -> Result<SimpleVob> {
-        self.matcher.compute_mask_or_eos().map_err(|error| Error::Grammar { problem: error.to_string() })
+        let mut allowed =
+            self.matcher.compute_mask_or_eos().map_err(|error| Error::Grammar { problem: error.to_string() })?;
+        self.could_end = self.closers.can_end(&allowed);
+        if self.tail.last().is_some_and(u8::is_ascii_digit) && !self.closers.goes_on_in_letters(&allowed) {
+            self.bound_number(&mut allowed);
+        }
+        Ok(allowed)
+    }
+
+    /// Leaves out what makes a number too large to hold, if anything else may come.
+    fn bound_number(&self, allowed: &mut SimpleVob) {
+        let mut bounded = allowed.clone();
+        let Ok(env) = self.matcher.tok_env() else { return };
+        for token in allowed.to_list() {
+            if may_overflow(&self.tail, env.tok_trie().token(token)) {
+                bounded.disallow_token(token);
+            }
+        }
+        if !bounded.is_zero() {
+            *allowed = bounded;
+        }
     }
 
     /// `token`, which is allowed, or another one where after it the answer could not end within the `left` tokens there are, itself
     /// included.
     pub(crate) fn steered(&mut self, token: u32, left: usize) -> u32 {
-        if left > NEAR.max(4 * self.to_end) && self.since < EVERY {
-            self.since += 1;
+        self.since += 1;
+        if !self.looks(token, left) {
             return token;
         }
         self.since = 0;
@@ -64,16 +106,32 @@ impl Constraint {
         let most = left.saturating_sub(1).min(FARTHEST);
         if let Some(path) = self.closers.path(&after, &self.exits, most) {
             self.to_end = path.len() + 1;
+            self.way = path;
             return token;
         }
         if most == FARTHEST {
             self.to_end = FARTHEST; // look again when it matters
             return token;
         }
-        match self.closers.path(&self.matcher, &self.exits, left).as_deref() {
-            Some([first, ..]) => *first,
-            _ => token, // the budget was too small from the start
+        // The way that was found before is still there.
+        if self.way.is_empty() || self.way.len() > left {
+            self.way = self.closers.path(&self.matcher, &self.exits, left).unwrap_or_default();
         }
+        match self.way.is_empty() {
+            true => token, // the budget was too small from the start
+            false => self.way.remove(0),
+        }
+    }
+
+    /// Whether to look for the end from behind `token`: the less room there is, the more often, and where the token may begin what
+    /// takes long.
+    fn looks(&self, token: u32, left: usize) -> bool {
+        let room = left.saturating_sub(self.to_end);
+        let begins = || {
+            let env = self.matcher.tok_env().ok();
+            env.is_some_and(|env| env.tok_trie().token(token).iter().any(|byte| b"{[<:,\"".contains(byte)))
+        };
+        self.since > EVERY.min(room / 4) || room <= NARROW || room <= NEAR && (self.could_end || begins())
     }
 
     /// Goes on after a token that was allowed.
@@ -81,6 +139,14 @@ impl Constraint {
     /// # Errors
     /// [`Error::Grammar`] for one that was not.
     pub(crate) fn accept(&mut self, token: u32) -> Result<()> {
+        if self.since > 0 {
+            self.way.clear(); // it was not looked where this token leads
+        }
+        if let Ok(env) = self.matcher.tok_env() {
+            self.tail.extend_from_slice(env.tok_trie().token(token));
+            let old = self.tail.len().saturating_sub(TAIL);
+            self.tail.drain(..old);
+        }
         self.matcher.consume_token(token).map_err(|error| Error::Grammar { problem: error.to_string() })
     }
 }
@@ -92,7 +158,10 @@ impl Clone for Constraint {
             closers: Arc::clone(&self.closers),
             exits: Arc::clone(&self.exits),
             to_end: self.to_end,
+            way: self.way.clone(),
             since: self.since,
+            could_end: self.could_end,
+            tail: self.tail.clone(),
         }
     }
 }

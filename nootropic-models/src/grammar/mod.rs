@@ -7,7 +7,9 @@ mod answer;
 mod calls;
 mod closing;
 mod constraint;
+mod numbers;
 mod rules;
+mod samples;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;

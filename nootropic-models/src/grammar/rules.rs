@@ -3,6 +3,8 @@
 use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use serde_json::{Map, Value, json};
 
+use super::samples;
+
 /// A grammar that answers obey.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grammar {
@@ -10,7 +12,7 @@ pub(crate) struct Grammar {
     start: Source,
     /// What the start refers to, as `@name`.
     parts: Vec<(String, Source)>,
-    /// Texts that end what else might go on forever, for steering.
+    /// Texts that may end what else goes on and on, for steering.
     exits: Vec<String>,
 }
 
@@ -31,12 +33,13 @@ impl Grammar {
 
     /// Texts that match a regular expression as a whole, in the syntax of the `regex` crate.
     pub(crate) fn regex(pattern: &str) -> Self {
-        Self::lark(format!("start: /{}/", llguidance::regex_to_lark(pattern, "")))
+        let exits = samples::of_pattern(pattern).into_iter().collect();
+        Self { exits, ..Self::lark(format!("start: /{}/", llguidance::regex_to_lark(pattern, ""))) }
     }
 
     /// JSON that a schema allows.
     pub(crate) fn json(schema: &Value) -> Self {
-        Self { start: Source::Json(with_options(schema)), parts: Vec::new(), exits: Vec::new() }
+        Self { start: Source::Json(with_options(schema)), parts: Vec::new(), exits: samples::of_schema(schema) }
     }
 
     /// Makes `part` known under a name, with which rules refer to it as `@name`.
@@ -86,7 +89,7 @@ fn with_options(schema: &Value) -> Value {
 }
 
 /// The same schema, with bounds for numbers that have none, because an exponent may otherwise be drawn that no `f64` has; and with
-/// times in capitals and without leap seconds: RFC 3339 allows both, and many validators do not.
+/// times in capitals and without leap seconds, and addresses of the lengths that RFC 5321 and 1123 allow: many validators want it so.
 fn bounded(schema: &Value) -> Value {
     const LARGEST: f64 = 1e15;
     match schema {
@@ -103,9 +106,14 @@ fn bounded(schema: &Value) -> Value {
                 fields.insert("minimum".into(), json!(-LARGEST));
                 fields.insert("maximum".into(), json!(LARGEST));
             }
-            let time = matches!(fields.get("format").and_then(Value::as_str), Some("date-time" | "time"));
-            if time && !fields.contains_key("pattern") {
-                fields.insert("pattern".into(), json!(r"^[0-9T:-]*:[0-5][0-9](\.[0-9]+)?(Z|[+-][0-9:]+)$"));
+            let pattern = match fields.get("format").and_then(Value::as_str) {
+                Some("date-time" | "time") => Some(r"^[0-9T:-]*:[0-5][0-9](\.[0-9]+)?(Z|[+-][0-9:]+)$"),
+                Some("email") => Some(r"^[^@]{1,64}@[^@\[]{1,63}$"),
+                Some("hostname") => Some("^.{1,253}$"),
+                _ => None,
+            };
+            if let Some(pattern) = pattern.filter(|_| !fields.contains_key("pattern")) {
+                fields.insert("pattern".into(), pattern.into());
             }
             Value::Object(fields)
         }

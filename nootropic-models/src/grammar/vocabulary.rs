@@ -40,7 +40,7 @@ impl GrammarVocabulary {
         };
         let info = TokRxInfo::new(words.len() as u32, tokenizer.eos().map_or(first, |eos| eos.0));
         let trie = TokTrie::from(&info, &words).with_eos_tokens(&ends);
-        let closers = Arc::new(Closers::new(&words));
+        let closers = Arc::new(Closers::new(&words, &ends));
         let env: TokEnv = Arc::new(Env { trie, tokenizer });
         let mut factory = ParserFactory::new_simple(&env).map_err(|error| invalid("vocabulary", &error))?;
         factory.quiet();

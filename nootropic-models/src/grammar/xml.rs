@@ -79,9 +79,7 @@ impl Written {
         match self {
             Self::Text => {
                 let tag = "\"</parameter>\"";
-                rules.add(&format!(
-                    "VALUE_{id}: (ANY {end}) & ~(ANY {tag} SOME) & ~(ANY \"</tool_call>\" ANY)"
-                ));
+                rules.add(&format!("VALUE_{id}: (ANY {end}) & ~(ANY {tag} SOME) & ~(ANY \"</tool_call>\" ANY)"));
                 rules.exit(END);
                 format!("VALUE_{id}")
             }

@@ -142,6 +142,7 @@ fn callable(request: &GenerateRequest) -> Vec<ToolSpec> {
 /// How many calls there were in the conversation.
 fn calls_before(prompt: &Prompt) -> usize {
     let Prompt::Chat(messages) = prompt else { return 0 };
-    let calls = |message: &Message| if let Message::Assistant { tool_calls, .. } = message { tool_calls.len() } else { 0 };
+    let calls =
+        |message: &Message| if let Message::Assistant { tool_calls, .. } = message { tool_calls.len() } else { 0 };
     messages.iter().map(calls).sum()
 }

@@ -209,7 +209,11 @@ impl Sequence {
                 self.outbox.push_back(Ok(ModelEvent::Text { text }));
             }
         }
-        let reason = if self.called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
+        let reason = match reason {
+            _ if self.stop.stopped() && !self.called => FinishReason::Stop,
+            FinishReason::Stop if self.called => FinishReason::ToolCalls,
+            reason => reason,
+        };
         let usage = Usage { prompt_tokens: self.prompt, cached_tokens: self.cached, output_tokens: self.produced() };
         self.outbox.push_back(Ok(ModelEvent::Usage(usage)));
         self.outbox.push_back(Ok(ModelEvent::Finished { reason }));

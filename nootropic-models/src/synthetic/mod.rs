@@ -76,6 +76,8 @@ pub struct SyntheticModel {
     pub tied_embeddings: bool,
     /// How weights are stored.
     pub precision: Precision,
+    /// The chat template, in Jinja; without it, that of ChatML.
+    pub chat_template: Option<String>,
     /// Other seeds, other weights.
     pub seed: u64,
 }
@@ -98,6 +100,7 @@ impl SyntheticModel {
             norm_epsilon: 1e-6,
             tied_embeddings: true,
             precision: Precision::Mix(FileType::Q4_K_M),
+            chat_template: None,
             seed: 1,
         }
     }
@@ -250,7 +253,7 @@ impl SyntheticModel {
             builder.set(&format!("tokenizer.ggml.{key}"), vocabulary.special(token))?;
         }
         builder.set("tokenizer.ggml.add_bos_token", false)?;
-        builder.set("tokenizer.chat_template", TEMPLATE)?;
+        builder.set("tokenizer.chat_template", self.chat_template.as_deref().unwrap_or(TEMPLATE))?;
         Ok(())
     }
 

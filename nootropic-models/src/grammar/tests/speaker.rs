@@ -25,7 +25,6 @@ pub(super) struct Said {
     pub(super) calls: Vec<ToolCall>,
     /// Whether it ended by itself.
     pub(super) ended: bool,
-    pub(super) tokens: usize,
     /// All of it, marks included.
     pub(super) whole: String,
 }
@@ -58,10 +57,8 @@ impl Speaker {
     /// An answer of `grammar`, read by `parser`, if there is one. Panics if what it said cannot be read.
     pub(super) fn speak(&self, grammar: &Grammar, parser: Option<ToolParser>, draw: Draw) -> Said {
         let mut constraint = Constraint::new(grammar, &self.vocabulary).unwrap();
-        let mut sampler = Sampler::new(
-            &Sampling { temperature: draw.temperature, seed: draw.seed, ..Sampling::default() },
-            &[],
-        );
+        let mut sampler =
+            Sampler::new(&Sampling { temperature: draw.temperature, seed: draw.seed, ..Sampling::default() }, &[]);
         let mut random = Random::new(!draw.seed);
         let mut logits = vec![0.0; self.tokenizer.len()];
         let mut tokens = Vec::new();
@@ -84,7 +81,7 @@ impl Speaker {
 
     fn read(&self, tokens: &[TokenId], parser: Option<ToolParser>, ended: bool) -> Said {
         let whole = self.tokenizer.decode_with(DecodeStream::continuing().show_control(), tokens);
-        let mut said = Said { ended, tokens: tokens.len(), whole, ..Said::default() };
+        let mut said = Said { ended, whole, ..Said::default() };
         let Some(mut parser) = parser else {
             said.text = said.whole.clone();
             return said;

@@ -158,12 +158,20 @@ impl ToolParser {
         join(events)
     }
 
-    /// The same for an answer that was cut short: a call that is not whole is left out.
-    pub fn cut(self) -> Vec<Result<ModelEvent>> {
+    /// The same for an answer that was cut short: a call that is not whole is left out, and so is the beginning of its mark.
+    pub fn cut(mut self) -> Vec<Result<ModelEvent>> {
         match self.state {
-            State::Call { .. } => Events::new(),
-            _ => self.finish(),
+            State::Call { .. } => return Events::new(),
+            State::Text => {
+                let marks = self.openings();
+                let begun = marks.iter().map(|(mark, ..)| begun(&self.buffer, mark)).max().unwrap_or(0);
+                if begun > 1 {
+                    self.buffer.truncate(self.buffer.len() - begun);
+                }
+            }
+            _ => {}
         }
+        self.finish()
     }
 
     /// Decides on a part of the buffer; whether there may be more to decide.
@@ -212,12 +220,14 @@ impl ToolParser {
                 self.buffer.drain(..skipped);
             }
             let rest = self.buffer.trim_start();
-            if rest.is_empty() {
+            // Llama 3 answers with nothing but the object.
+            let bare = self.dialect == ToolDialect::Llama3
+                && !self.tools.is_empty()
+                && (!self.strict || self.calls > self.calls_before);
+            if rest.is_empty() && (self.skip_space || bare || self.strict) {
                 return false;
             }
-            // Llama 3 answers with nothing but the object.
-            let bare = self.dialect == ToolDialect::Llama3 && (!self.strict || self.calls > self.calls_before);
-            if bare && self.at_start && !self.tools.is_empty() && rest.starts_with('{') {
+            if bare && self.at_start && rest.starts_with('{') {
                 self.buffer = rest.to_owned();
                 let body = Body::Json { scanner: Scanner::default(), named: false };
                 self.state = State::Call { end: "", body };
