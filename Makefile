@@ -15,7 +15,7 @@ SCALE ?= 100000
 # Mutated model files of each format: a million here, a hundred million in `make soak`.
 FUZZ ?= 1000000
 # Answers of models that know nothing, held to real schemas and tools: ten thousand in `make soak`. A plain `cargo test` makes 300.
-GENERATIONS ?= 300
+GENERATIONS ?= 1000
 # Random kills while indexing and while committing: short here, long in `make soak`, as are power cuts and disk errors.
 KILLS ?= 500
 # Tests that mount filesystems fail where nothing can be mounted; set to nothing, they only say that they are not run.

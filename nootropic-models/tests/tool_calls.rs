@@ -184,6 +184,20 @@ fn of_an_answer_that_was_cut_short_whole_calls_and_texts_are_left() {
 }
 
 #[test]
+fn in_a_call_that_a_grammar_held_the_last_of_two_keys_counts() {
+    let call = "<tool_call>{\"name\":\"list\",\"arguments\":{\"a\":1,\"a\":{\"b\":1,\"b\":2}}}</tool_call>";
+    let seen = read(ToolParser::new(ToolDialect::Hermes, tools(), 0).held(), std::iter::once(call));
+    assert_eq!(seen.error, None);
+    assert_eq!(seen.calls[0].1, serde_json::json!({"a": {"b": 2}}));
+    let named = "[TOOL_CALLS]list{\"a\":1,\"a\":2}";
+    let seen = read(ToolParser::new(ToolDialect::Mistral, tools(), 0).held(), std::iter::once(named));
+    assert_eq!(seen.calls[0].1, serde_json::json!({"a": 2}));
+    let xml = "<tool_call><function=list><parameter=names>{\"a\":1,\"a\":2}</parameter></function></tool_call>";
+    let seen = read(ToolParser::new(ToolDialect::QwenXml, tools(), 0).held(), std::iter::once(xml));
+    assert_eq!(seen.calls[0].1, serde_json::json!({"names": {"a": 2}}));
+}
+
+#[test]
 fn malformed_calls_are_errors_and_never_calls() {
     let deep = format!("<tool_call>{{\"name\":\"list\",\"arguments\":{{\"names\":{}", "[".repeat(5000))
         + &"]".repeat(5000)

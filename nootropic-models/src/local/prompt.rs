@@ -94,7 +94,7 @@ impl Prompts {
             if !tools.is_empty() {
                 shown.extend(self.dialect().openings().iter().chain(self.dialect().inner_marks()));
             }
-            let mut parser = ToolParser::new(self.dialect(), tools, calls_before(&request.prompt));
+            let mut parser = ToolParser::new(self.dialect(), tools, calls_before(&request.prompt)).held();
             if let Thinking::Begun(end) = thinking {
                 parser = parser.thinking_until(end);
             }

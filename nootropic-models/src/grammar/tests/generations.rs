@@ -86,7 +86,7 @@ fn with_tools(number: usize, real: &RealSchema, beside: &[(ToolSpec, &RealSchema
     let required = number % 6 == 5;
     let text = if required { Text::No } else { held };
     let grammar = Answer { dialect, tools: &specs, text, thinking, control: &control }.grammar().unwrap();
-    let parser = ToolParser::new(dialect, specs, 0);
+    let parser = ToolParser::new(dialect, specs, 0).held();
     SPEAKER.speak(&grammar, Some(if required { parser } else { parser.strict() }), draw)
 }
 

@@ -45,16 +45,26 @@ impl Scanner {
     }
 }
 
-/// A value in which no object has a key twice: of two inputs for one call, neither is the one that was meant.
-struct Strict(Value);
+/// What becomes of an object that has a key twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// It is refused: of two inputs for one call, neither is the one that was meant.
+    Once,
+    /// The last counts, as nearly everywhere in JSON. Schemas allow it of keys that they do not name.
+    LastCounts,
+}
 
 /// Parses a value; says what is wrong with it otherwise.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
-    match serde_json::from_str::<Strict>(text) {
-        Ok(Strict(value)) => Ok(value),
-        Err(error) => Err(error.to_string()),
-    }
+pub(super) fn parse(text: &str, keys: Keys) -> Result<Value, String> {
+    let value = match keys {
+        Keys::Once => serde_json::from_str(text).map(|Strict(value)| value),
+        Keys::LastCounts => serde_json::from_str(text),
+    };
+    value.map_err(|error| error.to_string())
 }
+
+/// A value in which no object has a key twice.
+struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

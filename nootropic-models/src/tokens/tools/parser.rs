@@ -2,8 +2,8 @@
 
 use nootropic_core::{ModelEvent, ToolCall, ToolSpec};
 
-use super::calls::{self, Call};
-use super::json::Scanner;
+use super::calls::{Call, CallReader};
+use super::json::{Keys, Scanner};
 use super::{FENCE, THINKING, ToolDialect};
 use crate::{Error, Result};
 
@@ -12,7 +12,8 @@ const LONGEST_CALL: usize = 1 << 20;
 
 /// Tells the text, the thinking and the calls in a model's answer apart, as it comes.
 ///
-/// A call is given out once it is whole and sound: it names a known tool, and its input is an object in which nothing stands twice.
+/// A call is given out once it is whole and sound: it names a known tool, and its input is an object in which nothing stands twice, unless a
+/// grammar allowed it.
 /// Anything else that begins as a call is an error, and never a call. Calls that are shown in blocks of code, or thought of, are text
 /// and thinking.
 ///
@@ -45,6 +46,7 @@ pub struct ToolParser {
     after_call: bool,
     /// Whether what is not a call from its beginning is text to its end.
     strict: bool,
+    keys: Keys,
     failed: bool,
 }
 
@@ -94,6 +96,7 @@ impl ToolParser {
             skip_space: false,
             after_call: false,
             strict: false,
+            keys: Keys::Once,
             failed: false,
         }
     }
@@ -115,6 +118,14 @@ impl ToolParser {
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;
+        self
+    }
+
+    /// For calls that a grammar held to their schemas. These allow a key twice in an object if they do not name it; the last
+    /// counts. Otherwise such a call is an error.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.keys = Keys::LastCounts;
         self
     }
 
@@ -399,19 +410,20 @@ impl ToolParser {
         if text.is_empty() {
             return None;
         }
+        let reader = CallReader { tools: &self.tools, keys: self.keys };
         Some(match body {
-            Body::Xml => calls::of_xml(text, &self.tools),
-            Body::Code if text.starts_with(['{', '[']) => calls::of_json(text, &self.tools),
-            Body::Code => calls::of_python(text, &self.tools),
+            Body::Xml => reader.of_xml(text),
+            Body::Code if text.starts_with(['{', '[']) => reader.of_json(text),
+            Body::Code => reader.of_python(text),
             Body::Json { named: true, .. } if !text.starts_with(['{', '[']) => {
                 let (head, arguments) = text.split_at(text.find('{').unwrap_or(text.len()));
                 let head = head.split("[ARGS]").next().unwrap_or_default();
                 let name = head.split("[CALL_ID]").next().unwrap_or_default().trim().to_owned();
-                super::json::parse(arguments)
-                    .and_then(|input| calls::call(name, input, &self.tools))
+                super::json::parse(arguments, self.keys)
+                    .and_then(|input| reader.call(name, input))
                     .map(|call| vec![call])
             }
-            Body::Json { .. } => calls::of_json(text, &self.tools),
+            Body::Json { .. } => reader.of_json(text),
         })
     }
 
