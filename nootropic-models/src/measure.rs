@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::cpu::Pool;
 use crate::device::Machine;
 use crate::forward::{Step, step};
+use crate::generate::likeliest;
 use crate::{Logits, OpenDevice, Result, Session, Transformer};
 
 /// A token that every vocabulary has.
@@ -56,8 +57,7 @@ fn advance(texts: &mut [(Session, u32)]) -> Result<()> {
         .collect();
     let all = step(&mut steps)?;
     for ((_, token), logits) in texts.iter_mut().zip(all) {
-        let likeliest = (0..).zip(&logits).max_by(|a, b| a.1.total_cmp(b.1));
-        *token = likeliest.map_or(TOKEN, |(token, _)| token);
+        *token = likeliest(&logits, |_| true).unwrap_or(TOKEN);
     }
     Ok(())
 }

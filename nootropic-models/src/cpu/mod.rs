@@ -7,6 +7,7 @@
 //! other tokens are computed with it: every sum is taken in one order, fixed by the position of what is summed.
 
 mod activations;
+mod add;
 mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -31,6 +32,7 @@ mod tile;
 mod tiled;
 
 pub use activations::Activations;
+pub use add::{add, add_bias};
 pub use attention::{Attention, Queries};
 pub use gate::{Activation, activate, gate};
 pub use kv_cache::{KvCache, KvPrecision};
@@ -39,4 +41,4 @@ pub use multiply::{Product, multiply};
 pub use norm::{layer_norm, rms_norm, rms_norm_in_place};
 pub use pool::Pool;
 pub use rope::{Pairs, Rotation};
-pub use softmax::softmax;
+pub use softmax::{exponentials, softmax};

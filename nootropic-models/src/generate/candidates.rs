@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use crate::cpu::exponentials;
+
 /// One token that may come next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
@@ -15,53 +17,66 @@ pub(super) struct Candidate {
 /// How many are sorted first.
 const PORTION: usize = 128;
 
+/// Neighbours of which the likeliest is known, so that most are never looked at.
+const NEIGHBOURS: usize = 64;
+
 /// Tokens that may come next, at least one, in an order that depends on nothing but their logits.
 #[derive(Debug, Default)]
-pub(super) struct Candidates(Vec<Candidate>);
+pub(super) struct Candidates {
+    all: Vec<Candidate>,
+    /// Room for a number of each.
+    numbers: Vec<f32>,
+}
 
 impl Candidates {
     /// Takes what may come; `false` if nothing may.
     pub(super) fn fill(&mut self, candidates: impl Iterator<Item = Candidate>) -> bool {
-        self.0.clear();
-        self.0.extend(candidates);
-        !self.0.is_empty()
-    }
-
-    /// The likeliest; of equals the one with the lowest number.
-    pub(super) fn best(&self) -> Option<Candidate> {
-        self.0.iter().copied().min_by(likelier)
+        self.all.clear();
+        self.all.extend(candidates);
+        !self.all.is_empty()
     }
 
     /// Keeps the `k` likeliest.
     pub(super) fn top_k(&mut self, k: usize) {
-        if k < self.0.len() {
-            self.0.select_nth_unstable_by(k, likelier);
-            self.0.truncate(k);
+        if k >= self.all.len() {
+            return;
+        }
+        // As many as there are neighbourhoods are at least as likely as the likeliest of theirs.
+        self.numbers.clear();
+        self.numbers.extend(self.all.chunks(NEIGHBOURS).map(highest));
+        if k < self.numbers.len() {
+            let (_, least, _) = self.numbers.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+            let least = *least;
+            self.all.retain(|candidate| candidate.logit >= least);
+        }
+        if k < self.all.len() {
+            self.all.select_nth_unstable_by(k, likelier);
+            self.all.truncate(k);
         }
     }
 
     /// Keeps the likeliest that together have probability `p`, at least one.
     pub(super) fn top_p(&mut self, p: f32) {
-        let total = Total::of(&self.0);
+        let total = self.total();
         self.keep_first(p, likelier, |candidate| total.probability(candidate.logit));
     }
 
     /// Keeps those at least `share` as likely as the likeliest.
     pub(super) fn min_p(&mut self, share: f32) {
-        let highest = self.highest();
-        let least = highest + share.ln();
-        self.0.retain(|candidate| candidate.logit >= least);
+        let least = highest(&self.all) + share.ln();
+        self.all.retain(|candidate| candidate.logit >= least);
     }
 
     /// Keeps those whose information is closest to the expected one, until together they have probability `p`.
     ///
     /// Source: Meister et al. 2023, *Locally Typical Sampling*, arXiv:2202.00666.
     pub(super) fn typical(&mut self, p: f32) {
-        let total = Total::of(&self.0);
+        let total = self.total();
         let information = |logit: f32| -total.log_probability(logit);
         let of_one =
-            |c: &Candidate| f64::from(total.probability(c.logit)) * f64::from(information(c.logit).min(f32::MAX));
-        let expected = self.0.iter().map(of_one).sum::<f64>() as f32;
+            |(c, weight): (&Candidate, &f32)| f64::from(*weight) * f64::from(information(c.logit).min(f32::MAX));
+        let sum = self.all.iter().zip(&self.numbers).map(of_one).sum::<f64>();
+        let expected = (sum / total.sum) as f32;
         let distance = |candidate: &Candidate| (information(candidate.logit) - expected).abs();
         let closer = |a: &Candidate, b: &Candidate| distance(a).total_cmp(&distance(b)).then_with(|| likelier(a, b));
         self.keep_first(p, closer, |candidate| total.probability(candidate.logit));
@@ -69,20 +84,29 @@ impl Candidates {
 
     /// Draws one, with `uniform` from `0..1`: the probability of each is its softmax at `temperature`.
     pub(super) fn draw(&mut self, temperature: f32, uniform: f64) -> Option<Candidate> {
-        let highest = self.highest();
-        let weight = |candidate: &Candidate| f64::from(((candidate.logit - highest) / temperature).exp());
         // The order in which the filters left them is not promised by `select_nth_unstable`.
-        self.0.sort_unstable_by_key(|candidate| candidate.token);
-        let mut left = uniform * self.0.iter().map(weight).sum::<f64>();
-        let drawn = self.0.iter().find(|candidate| {
-            left -= weight(candidate);
+        self.all.sort_unstable_by_key(|candidate| candidate.token);
+        let highest = highest(&self.all);
+        let mut left = uniform * self.weigh(highest, temperature);
+        let drawn = self.all.iter().zip(&self.numbers).find(|(_, weight)| {
+            left -= f64::from(**weight);
             left < 0.0
         });
-        drawn.copied().or_else(|| self.best()) // rounding may leave a little at the end
+        let best = || self.all.iter().min_by(|a, b| likelier(a, b)); // rounding may leave a little at the end
+        drawn.map(|(candidate, _)| candidate).or_else(best).copied()
     }
 
-    fn highest(&self) -> f32 {
-        self.0.iter().map(|candidate| candidate.logit).fold(f32::NEG_INFINITY, f32::max)
+    /// Makes the numbers to `e^((logit - highest) / temperature)`; returns their sum.
+    fn weigh(&mut self, highest: f32, temperature: f32) -> f64 {
+        self.numbers.clear();
+        self.numbers.extend(self.all.iter().map(|candidate| candidate.logit));
+        exponentials(&mut self.numbers, highest, 1.0 / temperature)
+    }
+
+    /// The denominator of their softmax. The numbers are the numerators then.
+    fn total(&mut self) -> Total {
+        let highest = highest(&self.all);
+        Total::new(highest, self.weigh(highest, 1.0))
     }
 
     /// Keeps the first in `order` whose weights come to `wanted`, at least one.
@@ -94,8 +118,8 @@ impl Candidates {
     ) {
         let (mut sorted, mut sum) = (0, 0.0_f64);
         let mut portion = PORTION;
-        while sorted < self.0.len() {
-            let rest = self.0.get_mut(sorted..).unwrap_or_default();
+        while sorted < self.all.len() {
+            let rest = self.all.get_mut(sorted..).unwrap_or_default();
             let take = portion.min(rest.len());
             if take < rest.len() {
                 rest.select_nth_unstable_by(take, &order);
@@ -105,7 +129,7 @@ impl Candidates {
             for (index, candidate) in best.iter().enumerate() {
                 sum += f64::from(weight(candidate));
                 if sum >= f64::from(wanted) {
-                    self.0.truncate(sorted + index + 1);
+                    self.all.truncate(sorted + index + 1);
                     return;
                 }
             }
@@ -113,6 +137,38 @@ impl Candidates {
             portion *= 4;
         }
     }
+}
+
+/// The likeliest token that is allowed, if its logit is above -∞; of equals the first. What is no number is left out.
+pub(crate) fn likeliest(logits: &[f32], allowed: impl Fn(u32) -> bool) -> Option<u32> {
+    let mut best = (f32::NEG_INFINITY, None);
+    for (number, logits) in logits.chunks(NEIGHBOURS).enumerate() {
+        if largest(logits) <= best.0 {
+            continue;
+        }
+        for (i, logit) in logits.iter().enumerate() {
+            let token = (number * NEIGHBOURS + i) as u32;
+            if *logit > best.0 && allowed(token) {
+                best = (*logit, Some(token));
+            }
+        }
+    }
+    best.1
+}
+
+/// In sixteen lanes, as a processor compares them.
+fn largest(logits: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let (whole, rest) = logits.as_chunks::<16>();
+    for logits in whole {
+        lanes.iter_mut().zip(logits).for_each(|(lane, logit)| *lane = larger(*lane, *logit));
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger)
+}
+
+fn highest(candidates: &[Candidate]) -> f32 {
+    candidates.iter().map(|candidate| candidate.logit).fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// Likelier ones first; of equals the one with the lowest number.
@@ -124,20 +180,21 @@ fn likelier(a: &Candidate, b: &Candidate) -> Ordering {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Total {
     highest: f32,
-    /// Logarithm of the sum of `exp(logit - highest)`.
+    /// Of `exp(logit - highest)`.
+    sum: f64,
     log_sum: f32,
 }
 
 impl Total {
-    fn of(candidates: &[Candidate]) -> Self {
-        Self::of_logits(candidates.iter().map(|candidate| candidate.logit))
+    fn new(highest: f32, sum: f64) -> Self {
+        Self { highest, sum, log_sum: sum.ln() as f32 }
     }
 
-    /// Over all of these logits.
-    pub(super) fn of_logits(logits: impl Iterator<Item = f32> + Clone) -> Self {
-        let highest = logits.clone().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = logits.map(|logit| f64::from((logit - highest).exp())).sum();
-        Self { highest, log_sum: sum.ln() as f32 }
+    /// Over all of these logits but those that are no numbers.
+    pub(super) fn of_logits(logits: &[f32]) -> Self {
+        let mut numbers: Vec<f32> = logits.iter().copied().filter(|logit| !logit.is_nan()).collect();
+        let highest = largest(&numbers);
+        Self::new(highest, exponentials(&mut numbers, highest, 1.0))
     }
 
     /// Natural logarithm of a token's probability.

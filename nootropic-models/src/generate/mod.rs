@@ -6,5 +6,6 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use candidates::likeliest;
 pub(crate) use sampler::{LogProb, Sampler, log_probs};
 pub(crate) use stop::StopStrings;

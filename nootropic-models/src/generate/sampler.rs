@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nootropic_core::Sampling;
 
-use super::candidates::{Candidate, Candidates, Total};
+use super::candidates::{Candidate, Candidates, Total, likeliest};
 use crate::random::Random;
 use crate::{Error, Result};
 
@@ -51,7 +51,7 @@ impl Sampler {
         self.penalize(logits);
         let chosen = self.pick(logits, allowed);
         self.restore(logits);
-        let token = chosen.ok_or(Error::NoToken { tokens: logits.len() })?.token;
+        let token = chosen.ok_or(Error::NoToken { tokens: logits.len() })?;
         self.accept(token);
         Ok(token)
     }
@@ -60,16 +60,14 @@ impl Sampler {
         *self.seen.entry(token).or_default() += 1;
     }
 
-    fn pick(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Option<Candidate> {
-        let candidates = (0..).zip(logits).filter(|&(token, logit)| !logit.is_nan() && allowed(token));
-        let mut candidates = candidates.map(|(token, &logit)| Candidate { token, logit });
+    fn pick(&mut self, logits: &[f32], allowed: impl Fn(u32) -> bool) -> Option<u32> {
         let Sampling { temperature, top_k, top_p, min_p, typical_p, .. } = self.options;
         if temperature == 0.0 {
-            let first = candidates.next()?;
-            let better = |best: Candidate, next: Candidate| if next.logit > best.logit { next } else { best };
-            return Some(candidates.fold(first, better)).filter(|best| best.logit > f32::NEG_INFINITY);
+            return likeliest(logits, allowed);
         }
-        if !self.candidates.fill(candidates.filter(|candidate| candidate.logit > f32::NEG_INFINITY)) {
+        // Not -∞, and a number.
+        let candidates = (0..).zip(logits).filter(|&(token, logit)| *logit > f32::NEG_INFINITY && allowed(token));
+        if !self.candidates.fill(candidates.map(|(token, &logit)| Candidate { token, logit })) {
             return None;
         }
         if top_k > 0 {
@@ -85,7 +83,7 @@ impl Sampler {
             self.candidates.min_p(min_p);
         }
         let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        self.candidates.draw(temperature, uniform)
+        self.candidates.draw(temperature, uniform).map(|drawn| drawn.token)
     }
 
     /// Changes the logits of tokens that were seen or have a bias.
@@ -119,14 +117,10 @@ impl Sampler {
     }
 }
 
-fn numbers(logits: &[f32]) -> impl Iterator<Item = f32> + Clone {
-    logits.iter().copied().filter(|logit| !logit.is_nan())
-}
-
 /// How likely a model holds `token`, and its `count` likeliest tokens, best first: by its own logits, before anything else changes
 /// them.
 pub(crate) fn log_probs(logits: &[f32], token: u32, count: usize) -> (LogProb, Vec<LogProb>) {
-    let total = Total::of_logits(numbers(logits));
+    let total = Total::of_logits(logits);
     let of = |token: u32, logit: f32| {
         let log_prob = total.log_probability(logit);
         LogProb { token, log_prob: if log_prob.is_nan() { f32::MIN } else { log_prob.clamp(f32::MIN, 0.0) } }
