@@ -109,7 +109,7 @@ fn attend(bencher: Bencher<'_, '_>, (tokens, len): (usize, usize)) {
     let (heads, kv_heads, head_dim) = HEADS;
     let mut cache = KvCache::new(KvPrecision::F16, kv_heads, head_dim).unwrap();
     let keys = numbers(len * kv_heads * head_dim);
-    cache.append(&keys, &keys).unwrap();
+    cache.append(&POOL, &keys, &keys).unwrap();
     let attention = Attention { heads, scale: 0.125, causal: true, window: None, soft_cap: None };
     let (q, mut out) = (numbers(tokens * heads * head_dim), vec![0.0; tokens * heads * head_dim]);
     let pairs: usize = (len - tokens..len).map(|position| position + 1).sum();

@@ -5,9 +5,10 @@ use std::ops::{Deref, DerefMut};
 
 use bytemuck::{Pod, Zeroable};
 
+/// What processors cache at once.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([u8; 64]);
+pub(super) struct Line([u8; 64]);
 
 /// A vector of plain numbers, aligned to 64 bytes.
 #[derive(Debug)]

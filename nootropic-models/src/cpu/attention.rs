@@ -1,7 +1,7 @@
 //! Attention, with softmax taken as keys go by.
 //!
-//! A thread takes some queries of the heads that share keys and values, unpacks a block of 64 keys and values once, and lets all
-//! its queries see it. Scores are never written out beyond a block.
+//! A thread takes some queries of the heads that share keys and values, and lets all of them see a block of 64 keys and values, which
+//! it unpacks first if there are many. Scores are never written out beyond a block.
 //!
 //! Source: Dao et al., *FlashAttention*, arXiv:2205.14135; Ainslie et al., *GQA*, arXiv:2305.13245.
 
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::aligned::AlignedVec;
 use super::disjoint::Disjoint;
-use super::kv_cache::{BLOCK, KvCache};
+use super::kv_cache::{BLOCK, KvCache, Singles, Vectors, WithVectors};
 use super::math::{exp, tanh};
 use super::pool::Pool;
 use super::simd::{Isa, Kernel, LANES, Simd};
@@ -174,6 +174,11 @@ struct Attend<'a> {
     first_out: usize,
 }
 
+/// Rows to which keys and values are worth unpacking: fewer read them as they are stored, a few at a time.
+fn many<S: Simd>(rows: usize) -> bool {
+    rows > if S::TOKENS >= 8 { 8 } else { 2 }
+}
+
 impl Kernel for Attend<'_> {
     type Output = ();
 
@@ -184,27 +189,22 @@ impl Kernel for Attend<'_> {
         let layout = cache.layout();
         let vectors = layout.dims / LANES;
         let rows = task.rows();
-        let mut keys = AlignedVec::<[f32; LANES]>::zeros(layout.dims * QUARTERS);
-        let mut values = AlignedVec::<[f32; LANES]>::zeros(BLOCK * vectors);
+        let unpacked = if many::<S>(rows) { layout.dims * QUARTERS } else { 0 };
+        let mut keys = AlignedVec::<[f32; LANES]>::zeros(unpacked);
+        let mut values = AlignedVec::<[f32; LANES]>::zeros(unpacked);
         let mut scores = AlignedVec::<[f32; BLOCK]>::zeros(rows);
         let mut sums = AlignedVec::<[f32; LANES]>::zeros(rows * vectors);
         let mut states = vec![State { largest: f32::NEG_INFINITY, sums: [0.0; LANES] }; rows];
         let seen = task.visible(0).start..task.visible(rows - 1).end;
         for block in seen.start / BLOCK..seen.end.div_ceil(BLOCK) {
             let Some(head) = cache.head(block, task.head) else { break };
-            head.unpack_keys(s, layout, &mut keys);
-            head.unpack_values(s, layout, &mut values);
-            score_rows(s, task, &keys, &mut scores);
-            for row in 0..rows {
-                let visible = in_block(&task.visible(row), block);
-                let sums = &mut sums[row * vectors..][..vectors];
-                if visible.is_empty() {
-                    scores[row] = [0.0; BLOCK]; // adds nothing below
-                } else {
-                    take_softmax(s, task.attention, visible, &mut scores[row], &mut states[row], sums);
-                }
+            let see = See { s, task, block, vectors, scores: &mut scores, sums: &mut sums, states: &mut states };
+            if many::<S>(rows) {
+                head.with(layout, Unpack { s, keys: &mut keys, values: &mut values });
+                see.run(Singles(&keys), Singles(&values));
+            } else {
+                head.with(layout, see);
             }
-            add_values(s, &scores, &values, vectors, &mut sums);
         }
         for (row, state) in states.iter().enumerate() {
             let place = task.place(row);
@@ -217,6 +217,53 @@ impl Kernel for Attend<'_> {
                 s.store_part(s.mul(s.load(sum), factor), out);
             }
         }
+    }
+}
+
+/// Writes keys, `[dims][64]`, and values, `[64][dims]`, as plain numbers.
+struct Unpack<'a, S> {
+    s: S,
+    keys: &'a mut [[f32; LANES]],
+    values: &'a mut [[f32; LANES]],
+}
+
+impl<S: Simd> WithVectors for Unpack<'_, S> {
+    #[inline(always)]
+    fn run(self, keys: impl Vectors, values: impl Vectors) {
+        let s = self.s;
+        self.keys.iter_mut().enumerate().for_each(|(i, to)| s.store(keys.load(s, i), to));
+        self.values.iter_mut().enumerate().for_each(|(i, to)| s.store(values.load(s, i), to));
+    }
+}
+
+/// All rows of a task see a block.
+struct See<'a, S> {
+    s: S,
+    task: &'a Task<'a>,
+    block: usize,
+    /// Vectors of a value.
+    vectors: usize,
+    scores: &'a mut [[f32; BLOCK]],
+    /// `[rows, vectors]`
+    sums: &'a mut [[f32; LANES]],
+    states: &'a mut [State],
+}
+
+impl<S: Simd> WithVectors for See<'_, S> {
+    #[inline(always)]
+    fn run(self, keys: impl Vectors, values: impl Vectors) {
+        let Self { s, task, block, vectors, scores, sums, states } = self;
+        score_rows(s, task, keys, scores);
+        let rows = scores.iter_mut().zip(sums.chunks_exact_mut(vectors)).zip(states).enumerate();
+        for (row, ((scores, sums), state)) in rows {
+            let visible = in_block(&task.visible(row), block);
+            if visible.is_empty() {
+                *scores = [0.0; BLOCK]; // adds nothing below
+            } else {
+                take_softmax(s, task.attention, visible, scores, state, sums);
+            }
+        }
+        add_values(s, scores, values, vectors, sums);
     }
 }
 
@@ -255,7 +302,7 @@ macro_rules! row_blocks {
 
 /// Products of all rows with the keys of a block.
 #[inline(always)]
-fn score_rows<S: Simd>(s: S, task: &Task<'_>, keys: &[[f32; LANES]], scores: &mut [[f32; BLOCK]]) {
+fn score_rows<S: Simd>(s: S, task: &Task<'_>, keys: impl Vectors, scores: &mut [[f32; BLOCK]]) {
     row_blocks!(S, scores.len(), |N, row| {
         let mut q = [task.q; N];
         for (i, q) in q.iter_mut().enumerate() {
@@ -267,15 +314,16 @@ fn score_rows<S: Simd>(s: S, task: &Task<'_>, keys: &[[f32; LANES]], scores: &mu
 
 /// Products of `N` rows with 64 keys, each summed over dimensions in order.
 #[inline(always)]
-fn score<S: Simd, const N: usize>(s: S, mut q: [&[f32]; N], keys: &[[f32; LANES]], scores: &mut [[f32; BLOCK]]) {
-    let (keys, _) = keys.as_chunks::<QUARTERS>();
-    let dims = q[0].len().min(keys.len());
+#[expect(clippy::needless_range_loop, reason = "one number counts in several arrays, which all stay in registers")]
+fn score<S: Simd, const N: usize>(s: S, mut q: [&[f32]; N], keys: impl Vectors, scores: &mut [[f32; BLOCK]]) {
+    let dims = q[0].len();
     for q in &mut q {
         *q = &q[..dims];
     }
     let mut sums = [[s.zero(); QUARTERS]; N];
-    for (d, keys) in keys[..dims].iter().enumerate() {
-        let [a, b, c, e] = [s.load(&keys[0]), s.load(&keys[1]), s.load(&keys[2]), s.load(&keys[3])];
+    for d in 0..dims {
+        let key = |quarter| keys.load(s, d * QUARTERS + quarter);
+        let [a, b, c, e] = [key(0), key(1), key(2), key(3)];
         for i in 0..N {
             let x = s.splat(q[i][d]);
             let sums = &mut sums[i];
@@ -335,7 +383,7 @@ fn take_softmax<S: Simd>(
 fn add_values<S: Simd>(
     s: S,
     weights: &[[f32; BLOCK]],
-    values: &[[f32; LANES]],
+    values: impl Vectors,
     vectors: usize,
     sums: &mut [[f32; LANES]],
 ) {
@@ -356,10 +404,11 @@ fn add_values<S: Simd>(
 
 /// The same for `N` rows and `V` vectors of dimensions, from vector `from` on. Positions are summed in order.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "one number counts in several arrays, which all stay in registers")]
 fn add<S: Simd, const N: usize, const V: usize>(
     s: S,
     weights: &[[f32; BLOCK]],
-    values: &[[f32; LANES]],
+    values: impl Vectors,
     vectors: usize,
     from: usize,
     sums: &mut [[f32; LANES]],
@@ -374,11 +423,10 @@ fn add<S: Simd, const N: usize, const V: usize>(
         Some(weights) => weights,
         None => return,
     };
-    for (key, values) in values.chunks_exact(vectors).enumerate().take(BLOCK) {
-        let values = &values[from..from + V];
+    for key in 0..BLOCK {
         let mut loaded = [s.zero(); V];
         for v in 0..V {
-            loaded[v] = s.load(&values[v]);
+            loaded[v] = values.load(s, key * vectors + from + v);
         }
         for i in 0..N {
             let weight = s.splat(weights[i][key]);

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
+use bytemuck::Zeroable;
+
 use super::activations::quantize;
+use super::aligned::Line;
+use super::disjoint::for_each_part;
+use super::pool::Pool;
 use super::simd::{Isa, Kernel, LANES, Simd};
 use super::tile::GROUP;
 use crate::{Error, Result};
@@ -40,7 +45,7 @@ pub struct KvCache {
     heads: usize,
     head_dim: usize,
     len: usize,
-    blocks: Vec<Arc<[u8]>>,
+    blocks: Vec<Arc<[Line]>>,
 }
 
 /// Where in a block the parts of a head are.
@@ -128,7 +133,7 @@ impl KvCache {
 
     /// Bytes of all blocks, shared ones included.
     pub fn bytes(&self) -> usize {
-        self.blocks.iter().map(|block| block.len()).sum()
+        self.blocks.iter().map(|block| size_of_val(&**block)).sum()
     }
 
     /// Forgets all positions from `len` on.
@@ -144,24 +149,36 @@ impl KvCache {
     ///
     /// # Errors
     /// [`Error::Invalid`] if lengths do not agree.
-    pub fn append(&mut self, keys: &[f32], values: &[f32]) -> Result<()> {
+    pub fn append(&mut self, pool: &Pool, keys: &[f32], values: &[f32]) -> Result<()> {
+        /// Numbers that a thread puts away in some 10 µs.
+        const NUMBERS: usize = 8192;
         let row = self.heads * self.head_dim;
         if keys.len() != values.len() || !keys.len().is_multiple_of(row) {
             let problem = format!("{} numbers of keys, {} of values, in rows of {row}", keys.len(), values.len());
             return Err(Error::Invalid { what: "keys and values".into(), problem });
         }
-        let layout = self.layout();
-        for (keys, values) in keys.chunks_exact(row).zip(values.chunks_exact(row)) {
-            let at = self.len % BLOCK;
-            if at == 0 {
-                self.blocks.push(vec![0; layout.bytes() * self.heads].into());
+        let (layout, first, heads, head_dim) = (self.layout(), self.len, self.heads, self.head_dim);
+        self.len += keys.len() / row;
+        let empty = || vec![Line::zeroed(); layout.bytes() * heads / size_of::<Line>()].into();
+        self.blocks.resize_with(self.len.div_ceil(BLOCK), empty);
+        // Head by head in a block, so that what is written stays in the first cache.
+        let blocks = self.blocks.iter_mut().enumerate().skip(first / BLOCK);
+        let mut places: Vec<(usize, &mut [u8])> = blocks
+            .flat_map(|(block, lines)| {
+                let bytes: &mut [u8] = bytemuck::cast_slice_mut(Arc::make_mut(lines));
+                bytes.chunks_exact_mut(layout.bytes()).map(move |head| (block, head))
+            })
+            .collect();
+        let at_once = (NUMBERS / (head_dim * (self.len - first).clamp(1, BLOCK))).max(1);
+        for_each_part(pool, &mut places, 1, at_once, |number, places| {
+            for (i, (block, bytes)) in places.iter_mut().enumerate() {
+                let positions = (*block * BLOCK).max(first)..((*block + 1) * BLOCK).min(self.len);
+                let start = (positions.start - first) * row + (number + i) % heads * head_dim;
+                let (keys, values) = (&keys[start..], &values[start..]);
+                let at = positions.start % BLOCK;
+                Isa::best().run(Put { layout, head_dim, bytes, at, tokens: positions.len(), row, keys, values });
             }
-            if let Some(block) = self.blocks.last_mut() {
-                let block = Arc::make_mut(block);
-                Isa::best().run(Put { layout, head_dim: self.head_dim, block, at, keys, values });
-            }
-            self.len += 1;
-        }
+        });
         Ok(())
     }
 
@@ -176,18 +193,22 @@ impl KvCache {
     /// Head `head` in the block of positions `BLOCK * block` and on. Positions that are not there yet are zero, or were once.
     pub(super) fn head(&self, block: usize, head: usize) -> Option<HeadBlock<'_>> {
         let layout = self.layout();
-        let head = self.blocks.get(block)?.chunks_exact(layout.bytes()).nth(head)?;
-        Some(layout.split(head))
+        let bytes: &[u8] = bytemuck::cast_slice(self.blocks.get(block)?);
+        Some(layout.split(bytes.chunks_exact(layout.bytes()).nth(head)?))
     }
 }
 
-/// Adds a position to a block.
+/// Adds positions to a head in a block.
 struct Put<'a> {
     layout: HeadLayout,
     head_dim: usize,
-    block: &'a mut [u8],
-    /// Where in the block.
+    bytes: &'a mut [u8],
+    /// Where in the block the first one goes.
     at: usize,
+    tokens: usize,
+    /// How far a position's numbers are from the next one's.
+    row: usize,
+    /// From the head's first on.
     keys: &'a [f32],
     values: &'a [f32],
 }
@@ -197,12 +218,13 @@ impl Kernel for Put<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { layout, head_dim, block, at, .. } = self;
-        let heads = self.keys.chunks_exact(head_dim).zip(self.values.chunks_exact(head_dim));
-        for (head, (key, value)) in block.chunks_exact_mut(layout.bytes()).zip(heads) {
-            let (keys, rest) = head.split_at_mut(layout.numbers());
-            let (values, rest) = rest.split_at_mut(layout.numbers());
-            let (key_scales, value_scales) = rest.split_at_mut(layout.scales());
+        let layout = self.layout;
+        let (keys, rest) = self.bytes.split_at_mut(layout.numbers());
+        let (values, rest) = rest.split_at_mut(layout.numbers());
+        let (key_scales, value_scales) = rest.split_at_mut(layout.scales());
+        let positions = self.keys.chunks(self.row).zip(self.values.chunks(self.row)).take(self.tokens);
+        for (at, (key, value)) in (self.at..).zip(positions) {
+            let (key, value) = (&key[..self.head_dim], &value[..self.head_dim]);
             match layout.precision {
                 KvPrecision::F32 => put_f32(layout.dims, at, (key, value), keys, values),
                 KvPrecision::F16 => put_f16(s, layout.dims, at, (key, value), keys, values),
@@ -276,63 +298,86 @@ fn put_values_q8<S: Simd>(s: S, dims: usize, at: usize, value: &[f32], values: &
     }
 }
 
-#[inline(always)]
-fn load_scale(scales: &[[u8; 4]], i: usize) -> f32 {
-    f32::from_ne_bytes(scales[i])
+/// Keys or values of a head in a block, as they are stored: one vector of sixteen after the other.
+pub(super) trait Vectors: Copy {
+    /// Implementations are `#[inline(always)]`.
+    fn load<S: Simd>(&self, s: S, i: usize) -> S::F;
+}
+
+/// As `f32`, unpacked or not.
+#[derive(Clone, Copy)]
+pub(super) struct Singles<'a>(pub(super) &'a [[f32; LANES]]);
+
+impl Vectors for Singles<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, i: usize) -> S::F {
+        s.load(&self.0[i])
+    }
+}
+
+/// As `f16`.
+#[derive(Clone, Copy)]
+pub(super) struct Halves<'a>(&'a [[u8; 2 * LANES]]);
+
+impl Vectors for Halves<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, i: usize) -> S::F {
+        s.load_f16(&self.0[i])
+    }
+}
+
+/// Of eight bits: a vector is sixteen positions of a dimension.
+#[derive(Clone, Copy)]
+pub(super) struct KeyBytes<'a> {
+    numbers: &'a [[u8; LANES]],
+    /// `[dims/32][64]`
+    scales: &'a [[f32; LANES]],
+}
+
+impl Vectors for KeyBytes<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, i: usize) -> S::F {
+        const QUARTERS: usize = BLOCK / LANES;
+        let scales = &self.scales[i / (GROUP * QUARTERS) * QUARTERS + i % QUARTERS];
+        s.mul(s.load_i8(&self.numbers[i]), s.load(scales))
+    }
+}
+
+/// Of eight bits: a vector is sixteen dimensions of a position.
+#[derive(Clone, Copy)]
+pub(super) struct ValueBytes<'a> {
+    numbers: &'a [[u8; LANES]],
+    /// `[64][dims/32]`
+    scales: &'a [f32],
+}
+
+impl Vectors for ValueBytes<'_> {
+    #[inline(always)]
+    fn load<S: Simd>(&self, s: S, i: usize) -> S::F {
+        s.mul(s.load_i8(&self.numbers[i]), s.splat(self.scales[i * LANES / GROUP]))
+    }
+}
+
+/// What is done with the keys and values of a head in a block, whatever they are stored as.
+pub(super) trait WithVectors {
+    /// Implementations are `#[inline(always)]`.
+    fn run(self, keys: impl Vectors, values: impl Vectors);
 }
 
 impl HeadBlock<'_> {
-    /// The keys as `[dims][64]` numbers.
     #[inline(always)]
-    pub(super) fn unpack_keys<S: Simd>(&self, s: S, layout: HeadLayout, to: &mut [[f32; LANES]]) {
+    pub(super) fn with(&self, layout: HeadLayout, task: impl WithVectors) {
+        let (keys, values) = (self.keys, self.values);
         match layout.precision {
-            KvPrecision::F32 => unpack_f32(self.keys, to),
-            KvPrecision::F16 => unpack_f16(s, self.keys, to),
+            KvPrecision::F32 => task.run(Singles(bytemuck::cast_slice(keys)), Singles(bytemuck::cast_slice(values))),
+            KvPrecision::F16 => task.run(Halves(keys.as_chunks().0), Halves(values.as_chunks().0)),
             KvPrecision::Q8 => {
-                let groups = to.chunks_exact_mut(GROUP * BLOCK / LANES);
-                let groups = groups.zip(self.keys.chunks_exact(GROUP * BLOCK));
-                for ((to, from), scales) in groups.zip(self.key_scales.chunks_exact(4 * BLOCK)) {
-                    let mut quarters = [s.zero(); BLOCK / LANES];
-                    for (quarter, scales) in quarters.iter_mut().zip(scales.chunks_exact(4 * LANES)) {
-                        let mut lanes = [0.0; LANES];
-                        for (i, lane) in lanes.iter_mut().enumerate() {
-                            *lane = load_scale(scales.as_chunks().0, i);
-                        }
-                        *quarter = s.load(&lanes);
-                    }
-                    for (i, (to, from)) in to.iter_mut().zip(from.as_chunks().0).enumerate() {
-                        s.store(s.mul(s.load_i8(from), quarters[i % (BLOCK / LANES)]), to);
-                    }
-                }
+                let (key_scales, value_scales) = (self.key_scales, self.value_scales);
+                task.run(
+                    KeyBytes { numbers: keys.as_chunks().0, scales: bytemuck::cast_slice(key_scales) },
+                    ValueBytes { numbers: values.as_chunks().0, scales: bytemuck::cast_slice(value_scales) },
+                );
             }
         }
-    }
-
-    /// The values as `[64][dims]` numbers.
-    #[inline(always)]
-    pub(super) fn unpack_values<S: Simd>(&self, s: S, layout: HeadLayout, to: &mut [[f32; LANES]]) {
-        match layout.precision {
-            KvPrecision::F32 => unpack_f32(self.values, to),
-            KvPrecision::F16 => unpack_f16(s, self.values, to),
-            KvPrecision::Q8 => {
-                let scales = self.value_scales.as_chunks().0;
-                for (i, (to, from)) in to.iter_mut().zip(self.values.as_chunks().0).enumerate() {
-                    let scale = s.splat(load_scale(scales, i * LANES / GROUP));
-                    s.store(s.mul(s.load_i8(from), scale), to);
-                }
-            }
-        }
-    }
-}
-
-fn unpack_f32(from: &[u8], to: &mut [[f32; LANES]]) {
-    let numbers = from.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes));
-    to.as_flattened_mut().iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
-}
-
-#[inline(always)]
-fn unpack_f16<S: Simd>(s: S, from: &[u8], to: &mut [[f32; LANES]]) {
-    for (to, from) in to.iter_mut().zip(from.as_chunks().0) {
-        s.store(s.load_f16(from), to);
     }
 }

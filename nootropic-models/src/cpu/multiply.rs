@@ -193,7 +193,7 @@ impl<T: Tile> Kernel for Quantized<'_, T> {
         for panel in (0..job.tokens).step_by(PANEL) {
             for (tile, blocks) in &tiles {
                 token_blocks!(s, S, panel..job.tokens.min(panel + PANEL), |N, token| {
-                    let sums = quantized_block::<S, T, N>(s, blocks, job.quantized, token);
+                    let sums = quantized_block::<S, T, N>(s, blocks, job.quantized, token, token == panel);
                     for (i, sums) in sums.iter().enumerate() {
                         job.store(s, *tile, token + i, *sums);
                     }
@@ -238,7 +238,7 @@ impl<T: Tile> Kernel for Tiled<'_, T> {
         }
         for (tile, weights) in &tiles {
             token_blocks!(s, S, rest.clone(), |N, token| {
-                let sums = quantized_block::<S, T, N>(s, weights, job.quantized, token);
+                let sums = quantized_block::<S, T, N>(s, weights, job.quantized, token, false);
                 for (i, sums) in sums.iter().enumerate() {
                     job.store(s, *tile, token + i, *sums);
                 }
@@ -247,9 +247,15 @@ impl<T: Tile> Kernel for Tiled<'_, T> {
     }
 }
 
-/// The sixteen outputs of a tile for each of `N` tokens.
+/// The sixteen outputs of a tile for each of `N` tokens. The `first` tokens fetch the weights from memory.
 #[inline(always)]
-fn quantized_block<S: Simd, T: Tile, const N: usize>(s: S, blocks: &[T], x: &Activations, token: usize) -> [S::F; N] {
+fn quantized_block<S: Simd, T: Tile, const N: usize>(
+    s: S,
+    blocks: &[T],
+    x: &Activations,
+    token: usize,
+    first: bool,
+) -> [S::F; N] {
     let mut rows = [x.row(token); N];
     for (i, row) in rows.iter_mut().enumerate().skip(1) {
         *row = x.row(token + i);
@@ -258,7 +264,7 @@ fn quantized_block<S: Simd, T: Tile, const N: usize>(s: S, blocks: &[T], x: &Act
     let mut at = 0;
     for block in blocks {
         for g in 0..T::GROUPS {
-            if N == 1 {
+            if first {
                 let part = size_of::<T>() / T::GROUPS;
                 for line in bytemuck::bytes_of(block)[g * part..(g + 1) * part].chunks(64) {
                     s.prefetch(line);
@@ -372,7 +378,7 @@ impl<C: Column> Kernel for Plain<'_, C> {
                     for (i, row) in rows.iter_mut().enumerate() {
                         *row = &job.x[(token + i) * columns..][..columns];
                     }
-                    for (i, sums) in plain_block(s, weights, rows).iter().enumerate() {
+                    for (i, sums) in plain_block(s, weights, rows, token == panel).iter().enumerate() {
                         job.store(s, *tile, token + i, *sums);
                     }
                 });
@@ -384,11 +390,11 @@ impl<C: Column> Kernel for Plain<'_, C> {
 /// The sixteen outputs of a tile for each of `N` tokens. Even and odd columns are summed apart, as one chain of additions is
 /// slower than memory.
 #[inline(always)]
-fn plain_block<S: Simd, C: Column, const N: usize>(s: S, weights: &[C], rows: [&[f32]; N]) -> [S::F; N] {
+fn plain_block<S: Simd, C: Column, const N: usize>(s: S, weights: &[C], rows: [&[f32]; N], first: bool) -> [S::F; N] {
     let mut sums = [[s.zero(); 2]; N];
     let (pairs, last) = weights.as_chunks::<2>();
     for (i, pair) in pairs.iter().enumerate() {
-        if N == 1 {
+        if first {
             for line in bytemuck::bytes_of(pair).chunks(64) {
                 s.prefetch(line);
             }

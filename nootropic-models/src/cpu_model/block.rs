@@ -1,12 +1,12 @@
 //! A block of a decoder.
 
-use super::layers::{Machine, add};
+use super::layers::Machine;
 use super::mlp::{CpuMlp, MlpScratch};
 use super::model::Piece;
 use super::pack::{PackedLinear, Packer};
 use crate::Result;
 use crate::arch::{Attention as Heads, Block, BlockWeights, Norm, NormWeights, Pairs, Rope, Table};
-use crate::cpu::{self, Attention, Queries, Rotation, rms_norm_in_place};
+use crate::cpu::{self, Attention, Pool, Queries, Rotation, add, rms_norm_in_place};
 
 /// The packed weights of a block.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl CpuBlock {
             rotation.apply(machine.pool, query)?;
             rotation.apply(machine.pool, key)?;
         }
-        remember(pieces, layer, shape.kv_heads * shape.head_columns, key, value)?;
+        remember(machine.pool, pieces, layer, shape.kv_heads * shape.head_columns, (key, value))?;
         let sessions: Vec<Queries<'_>> = pieces
             .iter()
             .filter_map(|piece| {
@@ -115,14 +115,20 @@ impl CpuBlock {
 }
 
 /// Adds keys and values, `[tokens of all pieces, row]`, to the caches of a layer.
-fn remember(pieces: &mut [Piece<'_>], layer: usize, row: usize, keys: &[f32], values: &[f32]) -> Result<()> {
+fn remember(
+    pool: &Pool,
+    pieces: &mut [Piece<'_>],
+    layer: usize,
+    row: usize,
+    (keys, values): (&[f32], &[f32]),
+) -> Result<()> {
     let mut start = 0;
     for piece in pieces {
         let range = start..start + piece.tokens.len() * row;
         if let (Some(cache), Some(keys), Some(values)) =
             (piece.caches.get_mut(layer), keys.get(range.clone()), values.get(range.clone()))
         {
-            cache.append(keys, values)?;
+            cache.append(pool, keys, values)?;
         }
         start = range.end;
     }
@@ -135,9 +141,9 @@ impl Pass<'_, '_> {
         match post {
             Some(post) => {
                 self.machine.norm(self.norm, post, &self.scratch.result, &mut self.scratch.normed)?;
-                add(self.x, &self.scratch.normed);
+                add(self.machine.pool, self.x, &self.scratch.normed);
             }
-            None => add(self.x, &self.scratch.result),
+            None => add(self.machine.pool, self.x, &self.scratch.result),
         }
         Ok(())
     }

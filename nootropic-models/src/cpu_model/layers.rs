@@ -3,7 +3,7 @@
 use super::pack::PackedLinear;
 use crate::Result;
 use crate::arch::{Norm, NormWeights};
-use crate::cpu::{Activations, Pool, Product, layer_norm, multiply, rms_norm};
+use crate::cpu::{Activations, Pool, Product, add_bias, layer_norm, multiply, rms_norm};
 
 /// What all operations of a pass share.
 pub(super) struct Machine<'a> {
@@ -25,7 +25,7 @@ impl Machine<'_> {
         multiply(self.pool, self.activations, x, &mut each)?;
         for (linear, out) in products {
             if let Some(bias) = &linear.bias {
-                out.chunks_exact_mut(bias.len()).for_each(|row| add(row, bias));
+                add_bias(self.pool, out, bias);
             }
         }
         Ok(())
@@ -42,11 +42,6 @@ impl Machine<'_> {
             }
         }
     }
-}
-
-/// `x += y`
-pub(super) fn add(x: &mut [f32], y: &[f32]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
 /// `cap · tanh(x / cap)`

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::layers::{Machine, add};
+use super::layers::Machine;
 use super::pack::{PackedLinear, Packer};
 use crate::arch::{Activation, Mlp, MlpWeights};
-use crate::cpu::{self, PackedMatrix, activate, gate, softmax};
+use crate::cpu::{self, PackedMatrix, activate, add, gate, softmax};
 use crate::{Error, Result};
 
 /// The packed weights of an MLP.
@@ -142,7 +142,7 @@ fn mix(
         expert.forward(machine, activation, scratch, &chosen, &mut result)?;
         for ((token, weight), result) in share.iter().zip(result.chunks_exact_mut(columns)) {
             result.iter_mut().for_each(|number| *number *= weight);
-            add(&mut out[token * columns..][..columns], result);
+            add(machine.pool, &mut out[token * columns..][..columns], result);
         }
         (scratch.chosen, scratch.result) = (chosen, result);
     }

@@ -1,9 +1,13 @@
 //! Against attention as the formula has it, in f64, and the same bits however queries are cut up.
 
+use std::sync::LazyLock;
+
 use super::{Attention, Queries};
 use crate::cpu::simd::Isa;
 use crate::cpu::{KvCache, KvPrecision, Pool};
 use crate::random::Random;
+
+static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::new(3).unwrap());
 
 fn normal(seed: u64, len: usize) -> Vec<f32> {
     let mut random = Random::new(seed);
@@ -39,7 +43,7 @@ fn case(shape: Shape, precision: KvPrecision) -> Case {
     let keys = normal(2, shape.len * shape.kv_heads * shape.head_dim);
     let values = normal(3, shape.len * shape.kv_heads * shape.head_dim);
     let mut cache = KvCache::new(precision, shape.kv_heads, shape.head_dim).unwrap();
-    cache.append(&keys, &values).unwrap();
+    cache.append(&POOL, &keys, &values).unwrap();
     Case { shape, q, keys, values, cache }
 }
 
@@ -137,9 +141,9 @@ fn any_cut_any_company_and_any_instruction_set_give_the_same_bits() {
                     while first < shape.len {
                         let tokens = step.min(shape.len - first);
                         let range = first * kv..(first + tokens) * kv;
-                        cache.append(&case.values[range.clone()], &case.keys[range.clone()]).unwrap();
+                        cache.append(&POOL, &case.values[range.clone()], &case.keys[range.clone()]).unwrap();
                         cache.truncate(first);
-                        cache.append(&case.keys[range.clone()], &case.values[range]).unwrap();
+                        cache.append(&POOL, &case.keys[range.clone()], &case.values[range]).unwrap();
                         let cache = if attention.causal { &cache } else { &case.cache };
                         let part = [Queries { cache, first, tokens }];
                         let q = &case.q[first * row..(first + tokens) * row];
@@ -178,12 +182,12 @@ fn a_clone_keeps_its_prefix() {
     other.truncate(100);
     assert_eq!((other.len(), case.cache.len()), (100, 150));
     let kv = case.shape.kv_heads * case.shape.head_dim;
-    other.append(&normal(9, 40 * kv), &normal(10, 40 * kv)).unwrap();
+    other.append(&POOL, &normal(9, 40 * kv), &normal(10, 40 * kv)).unwrap();
     let row = case.shape.heads * case.shape.head_dim;
     let attention = attention(case.shape)[0];
     let q = &case.q[120 * row..121 * row];
     let mut fresh = KvCache::new(KvPrecision::F16, case.shape.kv_heads, case.shape.head_dim).unwrap();
-    fresh.append(&case.keys, &case.values).unwrap();
+    fresh.append(&POOL, &case.keys, &case.values).unwrap();
     let of =
         |cache: &KvCache| bits(&run(Isa::best(), &pool, &attention, &[Queries { cache, first: 120, tokens: 1 }], q));
     assert_eq!(of(&case.cache), of(&fresh));
@@ -197,9 +201,9 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(KvCache::new(KvPrecision::F16, 0, 64).is_err());
     assert!(KvCache::new(KvPrecision::F16, 2, 0).is_err());
     let mut cache = KvCache::new(KvPrecision::F16, 2, 4).unwrap();
-    assert!(cache.append(&[0.0; 8], &[0.0; 16]).is_err());
-    assert!(cache.append(&[0.0; 7], &[0.0; 7]).is_err());
-    cache.append(&[0.0; 8], &[0.0; 8]).unwrap();
+    assert!(cache.append(&POOL, &[0.0; 8], &[0.0; 16]).is_err());
+    assert!(cache.append(&POOL, &[0.0; 7], &[0.0; 7]).is_err());
+    cache.append(&POOL, &[0.0; 8], &[0.0; 8]).unwrap();
     assert!(!cache.is_empty());
     let good = Attention { heads: 4, scale: 1.0, causal: true, window: None, soft_cap: None };
     let refused = |attention: Attention, first, tokens, q: usize, out: usize| {
