@@ -22,7 +22,7 @@ use crate::{Error, Result};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Device {
-    /// A graphics processor that computes what the CPU computes, if there is one; else the CPU.
+    /// A graphics processor that computes what the CPU computes and generates faster, if there is one; else the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -37,7 +37,7 @@ impl Device {
     /// Opens the device.
     ///
     /// Drivers have bugs: before a graphics processor is used, it computes a small model, and the result is compared with the
-    /// CPU's. `remembered` is a folder where the outcome is kept, so that each driver is tested once.
+    /// CPU's, and so is the time. `remembered` is a folder where the outcome is kept, so that each driver is tested once.
     ///
     /// # Errors
     /// For [`Wgpu`](Self::Wgpu), [`Error::NoDevice`] if there is no adapter, or if it fails the test. [`Auto`](Self::Auto) takes
@@ -54,7 +54,8 @@ impl Device {
                 Err(_) => OpenDevice::cpu(None), // most machines have none: nothing to tell
                 Ok(adapter) if adapter.software => OpenDevice::cpu(None),
                 Ok(adapter) => match self_test::passes(adapter, remembered) {
-                    Ok(()) => Ok(OpenDevice::wgpu(adapter)),
+                    Ok(outcome) if outcome.is_faster() => Ok(OpenDevice::wgpu(adapter)),
+                    Ok(_) => OpenDevice::cpu(None),
                     Err(problem) => OpenDevice::cpu(Some(problem)),
                 },
             },

@@ -1,4 +1,4 @@
-//! A small model, computed on a graphics processor and on the CPU.
+//! Small models, computed on a graphics processor and on the CPU: whether both say the same, and which says it sooner.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,28 +8,45 @@ use serde::{Deserialize, Serialize};
 use super::OpenDevice;
 use super::wgpu::Adapter;
 use crate::files::read_small;
-use crate::{FileType, Gguf, Logits, ModelFile, Precision, Result, SyntheticModel, Transformer};
+use crate::{FileType, Gguf, Logits, ModelFile, Precision, Result, SyntheticModel, Transformer, generation_speed};
 
 /// How far logits may be apart, as a share of the largest.
 const TOLERANCE: f32 = 1e-3;
 const FILE: &str = "device-tests.json";
 const LONGEST_FILE: u64 = 1 << 20;
-/// Outcomes of other versions do not count: they may compute otherwise.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Outcomes of other versions do not count: they may compute otherwise. The second number is the test's own version.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " 2");
 
 /// How a test came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// What was wrong, if something was.
     pub(super) problem: Option<String>,
+    /// Tokens that the adapter and the CPU generate in a second, where that was measured.
+    pub(super) speeds: Option<(f64, f64)>,
 }
 
-/// Whether an adapter computes what the CPU computes; if not, what to tell the user.
-pub(super) fn passes(adapter: &Adapter, remembered: Option<&Path>) -> Result<(), String> {
+impl Outcome {
+    fn of(adapter: &Adapter) -> Self {
+        let outcome = test(adapter).and_then(|()| speeds(adapter).map_err(|error| error.to_string()));
+        match outcome {
+            Ok(speeds) => Self { problem: None, speeds },
+            Err(problem) => Self { problem: Some(problem), speeds: None },
+        }
+    }
+
+    /// Whether the adapter generates faster than the CPU.
+    pub(super) fn is_faster(&self) -> bool {
+        self.speeds.is_some_and(|(adapter, cpu)| adapter > cpu)
+    }
+}
+
+/// How an adapter came out that computes what the CPU computes; what to tell the user of another.
+pub(super) fn passes(adapter: &Adapter, remembered: Option<&Path>) -> Result<Outcome, String> {
     let key = format!("{VERSION} | {}", adapter.driver);
-    let outcome = remember(remembered, &key, || Outcome { problem: test(adapter).err() });
+    let outcome = remember(remembered, &key, || Outcome::of(adapter));
     match outcome.problem {
-        None => Ok(()),
+        None => Ok(outcome),
         Some(problem) => Err(format!("{} failed its self-test: {problem}", adapter.name)),
     }
 }
@@ -75,6 +92,28 @@ pub(super) fn compare(right: &[f32], found: &[f32]) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("its logits are off by {:.2} % of the largest", 100.0 * apart)),
     }
+}
+
+/// How fast two blocks as wide as a small model's are on the adapter, and on the CPU. What is imitated in software is not measured:
+/// nobody takes it for its speed.
+fn speeds(adapter: &Adapter) -> Result<Option<(f64, f64)>> {
+    if adapter.software {
+        return Ok(None);
+    }
+    let model = SyntheticModel {
+        vocabulary: 300,
+        columns: 1024,
+        heads: 16,
+        kv_heads: 4,
+        head_columns: 64,
+        feed_forward: 4096,
+        context: 64,
+        precision: Precision::Mix(FileType::Q4_0),
+        ..SyntheticModel::tiny()
+    };
+    let file = ModelFile::Gguf(Gguf::from_bytes("self-test", model.to_bytes()?)?);
+    let speed = |device: &OpenDevice| generation_speed(&Transformer::load(&file, device)?, 8, 16, 1);
+    Ok(Some((speed(&OpenDevice::wgpu(adapter))?, speed(&OpenDevice::cpu(None)?)?)))
 }
 
 /// A prompt and a few single tokens: both shapes of work.
