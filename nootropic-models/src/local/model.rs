@@ -1,5 +1,6 @@
 //! The model as its users see it.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -52,6 +53,19 @@ pub struct LocalModel {
     notices: Vec<String>,
 }
 
+/// The tokenizer of a file. Without a template of its own or of a known family a model still goes on from text.
+fn words(file: &ModelFile) -> Result<(Arc<Tokenizer>, Result<ChatTemplate>)> {
+    let tokenizer = Arc::new(match file {
+        ModelFile::Gguf(gguf) => Tokenizer::from_gguf(gguf)?,
+        ModelFile::Safetensors(folder) => Tokenizer::from_folder(folder.folder())?,
+    });
+    let template = match file {
+        ModelFile::Gguf(gguf) => ChatTemplate::from_gguf(gguf, &tokenizer),
+        ModelFile::Safetensors(folder) => ChatTemplate::from_folder(folder.folder(), &tokenizer),
+    };
+    Ok((tokenizer, template))
+}
+
 impl LocalModel {
     /// Opens a GGUF file, or a folder of safetensors with its configuration and `tokenizer.json`, on a device.
     ///
@@ -68,19 +82,18 @@ impl LocalModel {
     pub fn open_on(path: impl AsRef<Path>, device: &OpenDevice) -> Result<Self> {
         let path = path.as_ref();
         let file = ModelFile::open(path)?;
-        let tokenizer = Arc::new(match &file {
-            ModelFile::Gguf(gguf) => Tokenizer::from_gguf(gguf)?,
-            ModelFile::Safetensors(folder) => Tokenizer::from_folder(folder.folder())?,
+        // To read a large vocabulary takes as long as to pack a small model.
+        let (words, model) = std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().name("nootropic-vocabulary".into());
+            let words = reader.spawn_scoped(scope, || words(&file));
+            (words.map(|words| words.join()), Transformer::load(&file, device))
         });
-        // Without a template of its own or of a known family a model still goes on from text.
-        let template = match &file {
-            ModelFile::Gguf(gguf) => ChatTemplate::from_gguf(gguf, &tokenizer),
-            ModelFile::Safetensors(folder) => ChatTemplate::from_folder(folder.folder(), &tokenizer),
-        };
+        let io = |source| Error::Io { op: "start", name: "a thread".into(), source };
+        let (tokenizer, template) = words.map_err(io)?.unwrap_or_else(|panic| resume_unwind(panic))?;
+        let model = model?;
         let mut notices = Vec::new();
         let template = template.map_err(|error| notices.push(format!("no conversations: {error}"))).ok();
         notices.extend(device.notice().map(str::to_owned));
-        let model = Transformer::load(&file, device)?;
         notices
             .extend(model.converted().iter().map(|(from, to)| format!("weights of type {from} are computed as {to}")));
         let infill = Infill::of(&tokenizer);
