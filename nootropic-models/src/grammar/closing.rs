@@ -22,6 +22,10 @@ pub(super) struct Closers {
     lines: Vec<u32>,
     /// Quotes, which end most strings.
     quotes: Vec<u32>,
+    /// Points and exponents, which make a number more than an integer.
+    fractions: Vec<u32>,
+    /// Tokens that begin with `-0`.
+    negative_zeros: Vec<u32>,
 }
 
 impl Closers {
@@ -37,6 +41,8 @@ impl Closers {
             hexadecimal: find(&|word| matches!(word, b"a" | b"f" | b"A" | b"F")),
             lines: find(&|word| word == b"\n"),
             quotes: find(&|word| word == b"\""),
+            fractions: find(&|word| matches!(word, b"." | b"e" | b"E")),
+            negative_zeros: find(&|word| word.starts_with(b"-0")),
         }
     }
 
@@ -48,6 +54,16 @@ impl Closers {
     /// Whether letters may come, other than that of an exponent: not so in a number.
     pub(super) fn goes_on_in_letters(&self, allowed: &SimpleVob) -> bool {
         any(&self.letters, allowed) || any(&self.hexadecimal, allowed)
+    }
+
+    /// Whether a point or an exponent may come.
+    pub(super) fn goes_on_in_fraction(&self, allowed: &SimpleVob) -> bool {
+        any(&self.fractions, allowed)
+    }
+
+    /// Whether a token may come that begins with `-0`.
+    pub(super) fn has_negative_zero(&self, allowed: &SimpleVob) -> bool {
+        any(&self.negative_zeros, allowed)
     }
 
     /// Tokens that end the text from where `matcher` stands, the last of them one that ends the answer; none if more than `most` would

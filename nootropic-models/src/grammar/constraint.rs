@@ -8,7 +8,8 @@ use llguidance::toktrie::SimpleVob;
 
 use super::Grammar;
 use super::closing::Closers;
-use super::numbers::may_overflow;
+use super::nesting::Nesting;
+use super::numbers::{NegativeZero, may_overflow, negative_zero};
 use super::vocabulary::GrammarVocabulary;
 use crate::{Error, Result};
 
@@ -40,6 +41,8 @@ pub(crate) struct Constraint {
     could_end: bool,
     /// The end of the text.
     tail: Vec<u8>,
+    /// How deep it is nested, where it is JSON.
+    nesting: Option<Nesting>,
 }
 
 impl Constraint {
@@ -59,6 +62,7 @@ impl Constraint {
             since: EVERY,
             could_end: false,
             tail: Vec::new(),
+            nesting: grammar.has_json().then(Nesting::default),
         })
     }
 
@@ -73,7 +77,38 @@ impl Constraint {
         if self.tail.last().is_some_and(u8::is_ascii_digit) && !self.closers.goes_on_in_letters(&allowed) {
             self.bound_number(&mut allowed);
         }
+        if self.nesting.is_some() && self.may_be_negative_zero(&allowed) {
+            self.leave_out_negative_zero(&mut allowed);
+        }
         Ok(allowed)
+    }
+
+    /// Whether the text stands before, in or after a `-0`.
+    fn may_be_negative_zero(&self, allowed: &SimpleVob) -> bool {
+        self.tail.ends_with(b"-") || self.tail.ends_with(b"-0") || self.closers.has_negative_zero(allowed)
+    }
+
+    /// Leaves out what makes a value `-0`: not every reader takes it for an integer. A fraction may follow it, where one may come.
+    fn leave_out_negative_zero(&self, allowed: &mut SimpleVob) {
+        let mut bounded = allowed.clone();
+        let Ok(env) = self.matcher.tok_env() else { return };
+        for token in allowed.to_list() {
+            let left_out = match negative_zero(&self.tail, env.tok_trie().token(token)) {
+                NegativeZero::No => false,
+                NegativeZero::Whole => true,
+                NegativeZero::Begun => {
+                    let mut after = self.matcher.clone();
+                    let then = after.consume_token(token).and_then(|()| after.compute_mask_or_eos());
+                    !then.is_ok_and(|then| self.closers.goes_on_in_fraction(&then))
+                }
+            };
+            if left_out {
+                bounded.disallow_token(token);
+            }
+        }
+        if !bounded.is_zero() {
+            *allowed = bounded;
+        }
     }
 
     /// Leaves out what makes a number too large to hold, if anything else may come.
@@ -91,9 +126,16 @@ impl Constraint {
     }
 
     /// `token`, which is allowed, or another one where after it the answer could not end within the `left` tokens there are, itself
-    /// included.
+    /// included, or would be nested deeper than readers read.
     pub(crate) fn steered(&mut self, token: u32, left: usize) -> u32 {
         self.since += 1;
+        if self.is_too_deep_after(token)
+            && let Some(path) =
+                self.closers.path(&self.matcher, &self.exits, left.min(FARTHEST)).filter(|path| !path.is_empty())
+        {
+            (self.since, self.to_end, self.way) = (0, path.len(), path);
+            return self.way.remove(0);
+        }
         if !self.looks(token, left) {
             return token;
         }
@@ -134,6 +176,11 @@ impl Constraint {
         self.since > EVERY.min(room / 4) || room <= NARROW || room <= NEAR && (self.could_end || begins())
     }
 
+    fn is_too_deep_after(&self, token: u32) -> bool {
+        let env = self.matcher.tok_env().ok();
+        self.nesting.zip(env).is_some_and(|(nesting, env)| nesting.is_too_deep_after(env.tok_trie().token(token)))
+    }
+
     /// Goes on after a token that was allowed.
     ///
     /// # Errors
@@ -143,7 +190,11 @@ impl Constraint {
             self.way.clear(); // it was not looked where this token leads
         }
         if let Ok(env) = self.matcher.tok_env() {
-            self.tail.extend_from_slice(env.tok_trie().token(token));
+            let bytes = env.tok_trie().token(token);
+            self.tail.extend_from_slice(bytes);
+            if let Some(nesting) = &mut self.nesting {
+                nesting.push(bytes);
+            }
             let old = self.tail.len().saturating_sub(TAIL);
             self.tail.drain(..old);
         }
@@ -162,6 +213,7 @@ impl Clone for Constraint {
             since: self.since,
             could_end: self.could_end,
             tail: self.tail.clone(),
+            nesting: self.nesting,
         }
     }
 }

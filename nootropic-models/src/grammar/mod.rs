@@ -7,6 +7,7 @@ mod answer;
 mod calls;
 mod closing;
 mod constraint;
+mod nesting;
 mod numbers;
 mod rules;
 mod samples;

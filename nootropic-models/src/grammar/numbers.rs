@@ -6,10 +6,7 @@ const DIGITS: usize = 200;
 
 /// Whether `word` makes the number at the end of `text` one that may be too large, or begins such a one.
 pub(super) fn may_overflow(text: &[u8], word: &[u8]) -> bool {
-    let part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'e' | b'E' | b'+' | b'-' | b'.');
-    let start = text.iter().rev().take_while(|byte| part(byte)).count();
-    let before = text.get(text.len() - start..).unwrap_or_default();
-    let number: Vec<u8> = before.iter().chain(word.iter().take_while(|byte| part(byte))).copied().collect();
+    let number: Vec<u8> = number_before(text).iter().chain(number_at(word)).copied().collect();
     let digits = |bytes: &[u8]| bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
     match number.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => digits(number.get(at..).unwrap_or_default()) > EXPONENT,
@@ -17,9 +14,62 @@ pub(super) fn may_overflow(text: &[u8], word: &[u8]) -> bool {
     }
 }
 
+/// What `word` makes of a number that is `-0` so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NegativeZero {
+    No,
+    /// It may go on, as `-0.5`.
+    Begun,
+    /// It is the whole number, which some readers take for an integer and some do not.
+    Whole,
+}
+
+/// Whether `word` makes the value at the end of `text` a `-0`.
+pub(super) fn negative_zero(text: &[u8], word: &[u8]) -> NegativeZero {
+    let (before, at) = (number_before(text), number_at(word));
+    let ahead = text.get(..text.len() - before.len()).unwrap_or_default().last();
+    let is_value = ahead.is_none_or(|byte| b"[:, \t\r\n".contains(byte));
+    match is_value && before.iter().chain(at).eq(b"-0") {
+        false => NegativeZero::No,
+        true if at.len() == word.len() => NegativeZero::Begun,
+        true => NegativeZero::Whole,
+    }
+}
+
+fn part(byte: &u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'e' | b'E' | b'+' | b'-' | b'.')
+}
+
+fn number_before(text: &[u8]) -> &[u8] {
+    let start = text.len() - text.iter().rev().take_while(|byte| part(byte)).count();
+    text.get(start..).unwrap_or_default()
+}
+
+fn number_at(word: &[u8]) -> &[u8] {
+    word.get(..word.iter().take_while(|byte| part(byte)).count()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn negative_zeros_are_seen() {
+        use NegativeZero::{Begun, No, Whole};
+        for (text, word, right) in [
+            ("{\"a\": -", "0", Begun),
+            ("{\"a\":", "-0", Begun),
+            ("-", "0}", Whole),
+            ("[-0", ",", Whole),
+            ("[-0", ".5", No),
+            ("[-", "07", No),
+            ("[-1", "0", No),
+            ("\"A-", "0", No),
+            ("[1, ", "-1", No),
+        ] {
+            assert_eq!(negative_zero(text.as_bytes(), word.as_bytes()), right, "{text}{word}");
+        }
+    }
 
     #[test]
     fn exponents_have_two_digits_and_numbers_an_end() {

@@ -62,6 +62,12 @@ impl Grammar {
         &self.exits
     }
 
+    /// Whether any of it is JSON.
+    pub(super) fn has_json(&self) -> bool {
+        let is_json = |source: &Source| matches!(source, Source::Json(_));
+        is_json(&self.start) || self.parts.iter().any(|(_, part)| is_json(part))
+    }
+
     pub(super) fn compile(&self) -> TopLevelGrammar {
         let source = |source: &Source| match source {
             Source::Lark(lark) => GrammarWithLexer { lark_grammar: Some(lark.clone()), ..Default::default() },

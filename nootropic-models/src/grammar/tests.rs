@@ -92,6 +92,51 @@ fn what_ends_obeys_its_schema_and_nearly_all_ends() {
 }
 
 #[test]
+fn nothing_is_nested_deeper_than_readers_read() {
+    let tokenizer = tokenizer();
+    let vocabulary = GrammarVocabulary::new(Arc::clone(&tokenizer)).unwrap();
+    let lists = json!({"type": "array", "items": {"$ref": "#"}});
+    let mut constraint = Constraint::new(&Grammar::json(&lists), &vocabulary).unwrap();
+    let opens = tokenizer.find("[").unwrap().0;
+    let mut tokens = Vec::new();
+    for left in (1..=800).rev() {
+        let allowed = constraint.allowed().unwrap();
+        let wanted = if allowed.is_allowed(opens) { opens } else { allowed.to_list()[0] };
+        let token = constraint.steered(wanted, left);
+        if tokenizer.ends_generation(TokenId(token)) {
+            let text = tokenizer.decode(&tokens);
+            assert!(serde_json::from_str::<Value>(&text).is_ok() && text.starts_with(&"[".repeat(90)), "{text}");
+            return;
+        }
+        constraint.accept(token).unwrap();
+        tokens.push(TokenId(token));
+    }
+    panic!("it ends");
+}
+
+#[test]
+fn integers_are_such_for_every_reader() {
+    let tokenizer = tokenizer();
+    let vocabulary = GrammarVocabulary::new(Arc::clone(&tokenizer)).unwrap();
+    for kind in [json!("integer"), json!(["integer", "null"])] {
+        let grammar = Grammar::json(&json!({ "type": kind }));
+        for seed in 0..60 {
+            let (text, ended) = draw(&grammar, &vocabulary, &tokenizer, seed, 40);
+            assert!(ended && serde_json::from_str::<Option<i64>>(&text).is_ok(), "{kind}: {text}");
+        }
+        let mut constraint = Constraint::new(&grammar, &vocabulary).unwrap();
+        constraint.accept(tokenizer.find("-").unwrap().0).unwrap();
+        assert!(!constraint.allowed().unwrap().is_allowed(tokenizer.find("0").unwrap().0), "-0 is none");
+    }
+    let mut fraction = Constraint::new(&Grammar::json(&json!({ "type": "number" })), &vocabulary).unwrap();
+    for part in ["-", "0", ".", "5"] {
+        let token = tokenizer.find(part).unwrap().0;
+        assert!(fraction.allowed().unwrap().is_allowed(token), "-0.5 is one");
+        fraction.accept(token).unwrap();
+    }
+}
+
+#[test]
 fn a_regular_expression_is_matched_whole() {
     let tokenizer = tokenizer();
     let vocabulary = GrammarVocabulary::new(Arc::clone(&tokenizer)).unwrap();
