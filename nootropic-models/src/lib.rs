@@ -18,6 +18,7 @@ mod cassette;
 pub mod cpu; // not an interface yet: for the benches
 mod cpu_model;
 mod device;
+mod embed;
 mod error;
 mod files;
 mod forward;
@@ -40,9 +41,11 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod worker;
 
 pub use arch::ModelFile;
 pub use device::{Device, OpenDevice};
+pub use embed::{Distillation, Distilled, EmbedderSettings, EncoderPrecision, LocalEmbedder, LocalReranker, Pooling};
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
 pub use forward::{Logits, Session, Transformer};

@@ -52,7 +52,7 @@ pub(crate) struct Attention {
     pub(crate) output_bias: bool,
     /// Whether each head of queries and keys passes an RMS norm of its own, before it is rotated.
     pub(crate) head_norms: bool,
-    /// How many positions are seen, the own one included; all if there is none.
+    /// How many positions are seen, the own one included; all if there is none. Of an encoder, as many on either side.
     pub(crate) window: Option<usize>,
     /// What queries times keys are multiplied by.
     pub(crate) scale: f32,
@@ -85,6 +85,8 @@ pub(crate) enum Mlp {
 pub(crate) enum Activation {
     /// `x · sigmoid(x)`
     Silu,
+    /// GELU, with the error function.
+    Gelu,
     /// GELU in its approximation by tanh.
     GeluTanh,
 }

@@ -65,7 +65,7 @@ impl ModelFile {
         }
     }
 
-    pub(super) fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
+    pub(crate) fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
         match self {
             Self::Gguf(gguf) => gguf.tensor(name),
             Self::Safetensors(safetensors) => safetensors.tensor(name),
@@ -79,7 +79,7 @@ impl ModelFile {
         }
     }
 
-    pub(super) fn tensor_names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+    pub(crate) fn tensor_names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Gguf(gguf) => Box::new(gguf.tensors().map(|tensor| tensor.name)),
             Self::Safetensors(safetensors) => Box::new(safetensors.tensors().map(|tensor| tensor.name)),

@@ -18,6 +18,7 @@
 
 mod config;
 mod decoder;
+mod encoder;
 mod family;
 mod file;
 mod gemma2;
@@ -40,6 +41,7 @@ mod weights;
 mod window;
 
 pub(crate) use decoder::{Activation, Attention, Block, Decoder, Mlp, Norm};
+pub(crate) use encoder::{Bend, Encoder, EncoderBlock, EncoderBlockWeights, EncoderWeights, Head, HeadShape, Order};
 pub use file::ModelFile;
 pub(crate) use rope::{Pairs, Rope, Table};
 pub(crate) use weights::{BlockWeights, Linear, MlpWeights, NormWeights, Weights};

@@ -7,6 +7,11 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Embedding,
+    /// Of an encoder, a row for each position.
+    Positions,
+    /// A row for each of the texts that are read together.
+    Kinds,
+    EmbeddingNorm,
     OutputNorm,
     Output,
     /// What each frequency of the rope is divided by.
@@ -25,6 +30,8 @@ pub(super) enum Part {
     KeyNorm,
     AttentionOutput,
     AttentionPostNorm,
+    /// After attention and what goes past it are added.
+    AttentionSumNorm,
     MlpNorm,
     Gate,
     Up,
@@ -32,6 +39,8 @@ pub(super) enum Part {
     GateUp,
     Down,
     MlpPostNorm,
+    /// After the MLP and what goes past it are added.
+    MlpSumNorm,
     Router,
     /// All experts in one tensor in GGUF; in safetensors a tensor for each, with `{}` for its number.
     ExpertGate,
@@ -44,6 +53,9 @@ const NAMES: &[(Part, &str, &str)] = {
     use Part::*;
     &[
         (Embedding, "token_embd", "embed_tokens"),
+        (Positions, "position_embd", ""),
+        (Kinds, "token_types", ""),
+        (EmbeddingNorm, "token_embd_norm", ""),
         (OutputNorm, "output_norm", "norm"),
         (Output, "output", "lm_head"),
         (RopeFactors, "rope_freqs", ""),
@@ -58,12 +70,14 @@ const NAMES: &[(Part, &str, &str)] = {
         (KeyNorm, "attn_k_norm", "self_attn.k_norm"),
         (AttentionOutput, "attn_output", "self_attn.o_proj"),
         (AttentionPostNorm, "post_attention_norm", ""),
+        (AttentionSumNorm, "attn_output_norm", ""),
         (MlpNorm, "ffn_norm", "post_attention_layernorm"),
         (Gate, "ffn_gate", "mlp.gate_proj"),
         (Up, "ffn_up", "mlp.up_proj"),
         (GateUp, "ffn_up", "mlp.gate_up_proj"),
         (Down, "ffn_down", "mlp.down_proj"),
         (MlpPostNorm, "post_ffw_norm", ""),
+        (MlpSumNorm, "layer_output_norm", ""),
         (Router, "ffn_gate_inp", "mlp.gate"),
         (ExpertGate, "ffn_gate_exps", "mlp.experts.{}.gate_proj"),
         (ExpertUp, "ffn_up_exps", "mlp.experts.{}.up_proj"),
@@ -71,9 +85,16 @@ const NAMES: &[(Part, &str, &str)] = {
     ]
 };
 
-/// What stands before the names of safetensors: models that also see keep their language part deeper.
-const PREFIXES: [(&str, &str); 4] =
-    [("model.", ""), ("language_model.model.", "language_model."), ("model.language_model.", ""), ("", "")];
+/// What stands before the names of safetensors: models that also see keep their language part deeper, and encoders with a head for some
+/// task have theirs behind the family's name.
+const PREFIXES: [(&str, &str); 6] = [
+    ("model.", ""),
+    ("language_model.model.", "language_model."),
+    ("model.language_model.", ""),
+    ("bert.", ""),
+    ("roberta.", ""),
+    ("", ""),
+];
 
 /// The tensors of a file, by the part they play.
 pub(super) struct Names<'a> {
@@ -85,7 +106,8 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn of(file: &'a ModelFile, own: &'static [(Part, &'static str)]) -> Self {
-        let holds = |prefix: &&(&str, &str)| file.contains(&format!("{}embed_tokens.weight", prefix.0));
+        let stem = own.iter().find(|row| row.0 == Part::Embedding).map_or("embed_tokens", |row| row.1);
+        let holds = |prefix: &&(&str, &str)| file.contains(&format!("{}{stem}.weight", prefix.0));
         let prefix = PREFIXES.iter().find(holds).copied().unwrap_or(PREFIXES[0]);
         Self { file, prefix, own }
     }
@@ -116,11 +138,15 @@ impl<'a> Names<'a> {
         format!("{prefix}{}.{end}", self.stem(part))
     }
 
-    /// The name of a tensor of block `layer`.
+    /// The name of a tensor of block `layer`. Names of a family's own may say themselves where the block's number stands.
     pub(super) fn block(&self, layer: usize, part: Part, end: &str) -> String {
+        let stem = self.stem(part);
         match self.is_gguf() {
-            true => format!("blk.{layer}.{}.{end}", self.stem(part)),
-            false => format!("{}layers.{layer}.{}.{end}", self.prefix.0, self.stem(part)),
+            true => format!("blk.{layer}.{stem}.{end}"),
+            false if stem.contains("{layer}") => {
+                format!("{}{}.{end}", self.prefix.0, stem.replace("{layer}", &layer.to_string()))
+            }
+            false => format!("{}layers.{layer}.{stem}.{end}", self.prefix.0),
         }
     }
 

@@ -149,11 +149,14 @@ pub(super) fn gated_silu(config: &Config<'_>) -> Result<Mlp> {
 /// Checks that a published model has the activation of its family. GGUF does not say.
 pub(super) fn activation(config: &Config<'_>, key: &'static str, known: Activation) -> Result<()> {
     let key = Key { gguf: "", published: key };
-    match (config.find_text(key)?, known) {
-        (None | Some("silu" | "swish"), Activation::Silu) => Ok(()),
-        (None | Some("gelu_pytorch_tanh" | "gelu_new"), Activation::GeluTanh) => Ok(()),
-        (Some(other), Activation::Silu) => Err(config.wrong(key, other, "silu")),
-        (Some(other), Activation::GeluTanh) => Err(config.wrong(key, other, "gelu_pytorch_tanh")),
+    let names: &[&str] = match known {
+        Activation::Silu => &["silu", "swish"],
+        Activation::Gelu => &["gelu"],
+        Activation::GeluTanh => &["gelu_pytorch_tanh", "gelu_new"],
+    };
+    match config.find_text(key)? {
+        Some(other) if !names.contains(&other) => Err(config.wrong(key, other, names[0])),
+        _ => Ok(()),
     }
 }
 

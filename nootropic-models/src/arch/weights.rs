@@ -72,8 +72,9 @@ pub(crate) enum MlpWeights<'a> {
 
 impl<'a> Weights<'a> {
     pub(super) fn read(decoder: &Decoder, names: &Names<'a>) -> Result<Self> {
-        let mut reader = Reader { decoder, names, used: HashSet::new() };
         let columns = decoder.columns;
+        let biases = matches!(decoder.norm, Norm::Layer(_));
+        let mut reader = Reader::new(names, columns, biases, decoder.norm_shift);
         let embedding = reader.matrix(names.global(Part::Embedding, "weight"), columns, decoder.vocabulary)?;
         let output = match decoder.tied {
             true => embedding,
@@ -86,15 +87,25 @@ impl<'a> Weights<'a> {
     }
 }
 
-struct Reader<'a, 'n> {
-    decoder: &'n Decoder,
+/// Reads what a description names, of decoders and encoders.
+pub(super) struct Reader<'a, 'n> {
     names: &'n Names<'a>,
+    /// Length of the residual stream.
+    columns: usize,
+    /// Whether norms have a bias.
+    norm_biases: bool,
+    /// What is added to the weights of norms.
+    norm_shift: f32,
     used: HashSet<String>,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a, 'n> Reader<'a, 'n> {
+    pub(super) fn new(names: &'n Names<'a>, columns: usize, norm_biases: bool, norm_shift: f32) -> Self {
+        Self { names, columns, norm_biases, norm_shift, used: HashSet::new() }
+    }
+
     fn block(&mut self, layer: usize, block: &Block) -> Result<BlockWeights<'a>> {
-        let (names, columns) = (self.names, self.decoder.columns);
+        let (names, columns) = (self.names, self.columns);
         let norm = |part| move |end: &str| names.block(layer, part, end);
         let attention = &block.attention;
         let [query, key, value] = self.query_key_value(layer, attention)?;
@@ -120,8 +131,8 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// In three tensors, or one after the other in the rows of one.
-    fn query_key_value(&mut self, layer: usize, attention: &Attention) -> Result<[Linear<'a>; 3]> {
-        let (columns, bias) = (self.decoder.columns, attention.bias);
+    pub(super) fn query_key_value(&mut self, layer: usize, attention: &Attention) -> Result<[Linear<'a>; 3]> {
+        let (columns, bias) = (self.columns, attention.bias);
         let rows = attention.heads * attention.head_columns;
         let kv_rows = attention.kv_heads * attention.head_columns;
         if !self.names.has(&self.names.block(layer, Part::QueryKeyValue, "weight")) {
@@ -139,8 +150,8 @@ impl<'a> Reader<'a, '_> {
         ])
     }
 
-    fn mlp(&mut self, layer: usize, mlp: &Mlp) -> Result<MlpWeights<'a>> {
-        let columns = self.decoder.columns;
+    pub(super) fn mlp(&mut self, layer: usize, mlp: &Mlp) -> Result<MlpWeights<'a>> {
+        let columns = self.columns;
         match *mlp {
             Mlp::Gated { width, bias, .. } => {
                 let down = self.linear(layer, Part::Down, width, columns, bias)?;
@@ -186,7 +197,14 @@ impl<'a> Reader<'a, '_> {
         (0..count).map(|expert| self.rows(all, expert * rows, rows)).collect()
     }
 
-    fn linear(&mut self, layer: usize, part: Part, columns: usize, rows: usize, bias: bool) -> Result<Linear<'a>> {
+    pub(super) fn linear(
+        &mut self,
+        layer: usize,
+        part: Part,
+        columns: usize,
+        rows: usize,
+        bias: bool,
+    ) -> Result<Linear<'a>> {
         let weight = self.matrix(self.names.block(layer, part, "weight"), columns, rows)?;
         let bias = match bias {
             true => Some(self.vector(self.names.block(layer, part, "bias"), rows)?),
@@ -212,21 +230,21 @@ impl<'a> Reader<'a, '_> {
         })
     }
 
-    fn norm(&mut self, name: impl Fn(&str) -> String, len: usize) -> Result<NormWeights> {
+    pub(super) fn norm(&mut self, name: impl Fn(&str) -> String, len: usize) -> Result<NormWeights> {
         let mut weight = self.vector(name("weight"), len)?;
-        weight.iter_mut().for_each(|weight| *weight += self.decoder.norm_shift);
-        let bias = match self.decoder.norm {
-            Norm::Layer(_) => Some(self.vector(name("bias"), len)?),
-            Norm::Rms(_) => None,
+        weight.iter_mut().for_each(|weight| *weight += self.norm_shift);
+        let bias = match self.norm_biases {
+            true => Some(self.vector(name("bias"), len)?),
+            false => None,
         };
         Ok(NormWeights { weight, bias })
     }
 
-    fn vector(&mut self, name: String, len: usize) -> Result<Vec<f32>> {
+    pub(super) fn vector(&mut self, name: String, len: usize) -> Result<Vec<f32>> {
         self.tensor(name, &[len])?.to_f32()
     }
 
-    fn matrix(&mut self, name: String, columns: usize, rows: usize) -> Result<Tensor<'a>> {
+    pub(super) fn matrix(&mut self, name: String, columns: usize, rows: usize) -> Result<Tensor<'a>> {
         self.tensor(name, &[columns, rows])
     }
 
@@ -245,7 +263,7 @@ impl<'a> Reader<'a, '_> {
         Ok(tensor)
     }
 
-    fn unknown(&self) -> Vec<String> {
+    pub(super) fn unknown(&self) -> Vec<String> {
         let ropes = [Part::RopeFactors, Part::RopeShort, Part::RopeLong].map(|part| self.names.global(part, "weight"));
         let known = |name: &&str| self.used.contains(*name) || ropes.iter().any(|rope| rope == name);
         self.names.file().tensor_names().filter(|name| !known(name)).map(str::to_owned).collect()

@@ -28,9 +28,9 @@ pub struct Attention {
     pub heads: usize,
     /// What scores are multiplied with, mostly `1 / √head_dim`.
     pub scale: f32,
-    /// Whether a query sees no later position than its own. If not, it sees all there are.
+    /// Whether a query sees no later position than its own.
     pub causal: bool,
-    /// How many positions back a query sees, its own included; all of them if none.
+    /// How many positions back a query sees, its own included, and as many ahead if it sees any; all of them if none.
     pub window: Option<usize>,
     /// Squashes scaled scores to `cap · tanh(score / cap)`.
     pub soft_cap: Option<f32>,
@@ -120,8 +120,9 @@ impl Attention {
 
     /// The positions that a query at `position` sees.
     fn visible(&self, position: usize, len: usize) -> Range<usize> {
-        let end = if self.causal { position + 1 } else { len };
-        let start = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
+        let window = self.window.unwrap_or(len);
+        let start = (position + 1).saturating_sub(window);
+        let end = if self.causal { position + 1 } else { len.min(position.saturating_add(window)) };
         start..end
     }
 }

@@ -152,6 +152,7 @@ fn mix(
 fn function(activation: Activation) -> cpu::Activation {
     match activation {
         Activation::Silu => cpu::Activation::Silu,
+        Activation::Gelu => cpu::Activation::Gelu,
         Activation::GeluTanh => cpu::Activation::GeluTanh,
     }
 }

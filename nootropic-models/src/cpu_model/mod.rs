@@ -1,4 +1,4 @@
-//! A decoder on the CPU, on our own operations.
+//! Decoders and encoders on the CPU, on our own operations.
 //!
 //! It reads the description and the weights that the Burn modules read, and computes the same. Pieces of several texts go through
 //! in one pass, so that weights are read once for all of them; a token's result has the same bits whatever goes with it, and
@@ -7,6 +7,7 @@
 mod block;
 #[cfg(test)]
 mod divergence;
+mod encoder;
 mod layers;
 mod mlp;
 mod model;
@@ -14,4 +15,5 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use encoder::CpuEncoder;
 pub(crate) use model::{CpuModel, Piece};

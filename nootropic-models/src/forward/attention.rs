@@ -10,7 +10,7 @@ use super::layers::{AnyNorm, soft_cap};
 use crate::arch::{Attention, Pairs, Rope};
 
 /// What hides a score. Finite: not every shader compiler takes infinities.
-const HIDDEN: f32 = -1e30;
+pub(super) const HIDDEN: f32 = -1e30;
 
 /// The attention of a block. Ainslie et al., *GQA*, arXiv:2305.13245.
 #[derive(Module, Debug)]
@@ -52,7 +52,7 @@ impl Rotation {
     }
 
     /// Turns each pair of columns of `x`, `[heads, positions, columns]`.
-    fn apply(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn apply(&self, x: Tensor<3>) -> Tensor<3> {
         let [heads, positions, columns] = x.dims();
         let [_, pairs] = self.cos.dims();
         let (turned, rest) = match 2 * pairs < columns {

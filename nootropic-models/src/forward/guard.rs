@@ -7,7 +7,7 @@ use crate::error::printable_up_to;
 use crate::{Error, Result};
 
 /// Runs `work`; a panic in it becomes an error. What `work` changed before it is not undone.
-pub(super) fn guard<T>(op: &'static str, device: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guard<T>(op: &'static str, device: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(failure(op, device, &message(panic.as_ref()))))
 }
 

@@ -59,6 +59,7 @@ impl AnyNorm {
 pub(super) fn activate<const D: usize>(kind: Activation, x: Tensor<D>) -> Tensor<D> {
     match kind {
         Activation::Silu => activation::silu(x),
+        Activation::Gelu => activation::gelu(x),
         Activation::GeluTanh => gelu_tanh(x),
     }
 }

@@ -6,6 +6,7 @@
 mod attention;
 mod block;
 mod cache;
+mod encoder;
 mod guard;
 mod layers;
 mod mlp;
@@ -16,6 +17,8 @@ mod step;
 mod tests;
 mod transformer;
 
+pub(crate) use encoder::BurnEncoder;
+pub(crate) use guard::guard;
 pub use session::{Logits, Session};
 pub(crate) use step::{Step, step};
 pub use transformer::Transformer;

@@ -210,3 +210,15 @@ fn a_panic_below_is_an_error() {
     let error = guard::guard("a test", "the CPU", || -> crate::Result<()> { panic!("lost\u{7}") }).unwrap_err();
     assert_eq!(error.to_string(), "a test on the CPU failed: lost\\u{7}");
 }
+
+#[test]
+fn encoders_are_those_of_the_reference_on_burn() {
+    crate::embed::tests::agrees_with_the_reference(&burn());
+}
+
+#[test]
+fn encoders_are_those_of_the_reference_on_wgpu() {
+    if let Some(device) = wgpu() {
+        crate::embed::tests::agrees_with_the_reference(&device);
+    }
+}

@@ -111,6 +111,14 @@ impl Safetensors {
         }
     }
 
+    /// The tensor of that name, of any type, as bytes; see [`SafetensorsFile::raw`].
+    pub(crate) fn raw(&self, name: &str) -> Result<(SafetensorsInfo<'_>, &[u8])> {
+        match self.file_of(name).and_then(|file| self.files.get(file)) {
+            Some(file) => file.raw(name),
+            None => Err(Error::MissingTensor { file: self.folder.display().to_string(), tensor: name.into() }),
+        }
+    }
+
     /// `config.json`, as `T`.
     ///
     /// # Errors

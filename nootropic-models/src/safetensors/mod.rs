@@ -115,8 +115,7 @@ impl SafetensorsFile {
     /// [`Error::MissingTensor`]; [`Error::UnsupportedType`] unless it is F32, F16 or BF16; [`Error::Invalid`] for tensors without
     /// numbers or of more than four dimensions; [`Error::Changed`] if the file is no longer as it was when it was opened.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
-        let missing = || Error::MissingTensor { file: self.name.to_string(), tensor: name.into() };
-        let tensor = self.find(name).ok_or_else(missing)?;
+        let (tensor, data) = self.raw(name)?;
         let what = || format!("{}, {}", self.name, Place::tensor(name));
         let dtype = tensor.dtype.tensor_type().ok_or_else(|| Error::UnsupportedType {
             what: what(),
@@ -132,6 +131,16 @@ impl SafetensorsFile {
             what: what(),
             problem: format!("shape {:?} is not 1 to 4 dimensions, none of them 0", tensor.shape),
         })?;
+        Ok(Tensor { name: tensor.name, dtype, dims, data })
+    }
+
+    /// The tensor of that name, of any type, as bytes.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`]; [`Error::Changed`] if the file is no longer as it was when it was opened.
+    pub(crate) fn raw(&self, name: &str) -> Result<(SafetensorsInfo<'_>, &[u8])> {
+        let missing = || Error::MissingTensor { file: self.name.to_string(), tensor: name.into() };
+        let tensor = self.find(name).ok_or_else(missing)?;
         let bytes = match &self.data {
             Data::Mapped(map) => {
                 map.check()?;
@@ -140,7 +149,7 @@ impl SafetensorsFile {
             Data::Memory(bytes) => bytes,
         };
         let data = tensor.range(self.data_start).and_then(|range| bytes.get(range)).ok_or_else(missing)?;
-        Ok(Tensor { name: &tensor.name, dtype, dims, data })
+        Ok((SafetensorsInfo { name: &tensor.name, dtype: tensor.dtype, shape: &tensor.shape }, data))
     }
 
     /// Gives back the memory of tensors that were read.

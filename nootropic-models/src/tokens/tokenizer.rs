@@ -135,6 +135,11 @@ impl Tokenizer {
         [ids(first), tokens, ids(last)].concat()
     }
 
+    /// What begins and what ends a text.
+    pub(crate) fn ends(&self) -> (&[u32], &[u32]) {
+        (&self.parts.ends.0, &self.parts.ends.1)
+    }
+
     /// The text of tokens; control tokens and the one for unknown text are left out. Bytes that are no characters become U+FFFD.
     pub fn decode(&self, tokens: &[TokenId]) -> String {
         self.decode_with(DecodeStream::new(), tokens)

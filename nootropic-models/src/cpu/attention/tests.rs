@@ -47,7 +47,7 @@ fn case(shape: Shape, precision: KvPrecision) -> Case {
     Case { shape, q, keys, values, cache }
 }
 
-fn attention(shape: Shape) -> [Attention; 4] {
+fn attention(shape: Shape) -> [Attention; 5] {
     let plain = Attention {
         heads: shape.heads,
         scale: 1.0 / (shape.head_dim as f32).sqrt(),
@@ -60,6 +60,7 @@ fn attention(shape: Shape) -> [Attention; 4] {
         Attention { window: Some(7), ..plain },
         Attention { window: Some(66), soft_cap: Some(2.0), ..plain },
         Attention { causal: false, ..plain },
+        Attention { causal: false, window: Some(9), ..plain },
     ]
 }
 
@@ -71,7 +72,8 @@ fn reference(case: &Case, attention: &Attention) -> Vec<f64> {
             let q = &case.q[(position * heads + head) * head_dim..][..head_dim];
             let row = |key: usize| (key * kv_heads + head / (heads / kv_heads)) * head_dim;
             let start = attention.window.map_or(0, |window| (position + 1).saturating_sub(window));
-            let end = if attention.causal { position + 1 } else { len };
+            let ahead = attention.window.map_or(len, |window| len.min(position + window));
+            let end = if attention.causal { position + 1 } else { ahead };
             let score = |key: usize| {
                 let key = &case.keys[row(key)..][..head_dim];
                 let dot: f64 = q.iter().zip(key).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
