@@ -38,6 +38,7 @@ pub(crate) fn build(registry: &Registry) -> Result<Command, Error> {
 /// The order of the help: what is used most comes first.
 const ORDER: &[&str] = &[
     "search",
+    "ask",
     "index",
     "map",
     "pack",
@@ -51,10 +52,12 @@ const ORDER: &[&str] = &[
     "compact",
     "chat",
     "complete",
+    "embed",
     "models.list",
     "models.info",
     "models.pull",
     "models.quantize",
+    "models.distill",
     "models.probe",
     "models.bench",
     "config.show",

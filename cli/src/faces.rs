@@ -1,9 +1,9 @@
 //! Each command with the way people read its result.
 
 use nootropic::{
-    Backup, Call, Chat, Command, Compact, Complete, ConfigShow, Doctor, Index, Map, ModelsBench, ModelsInfo,
-    ModelsList, ModelsProbe, ModelsPull, ModelsQuantize, Pack, Restore, Search, Session, Status, Symbols, Verify,
-    Watch,
+    Ask, Backup, Call, Chat, Command, Compact, Complete, ConfigShow, Doctor, Embed, Index, Map, ModelsBench,
+    ModelsDistill, ModelsInfo, ModelsList, ModelsProbe, ModelsPull, ModelsQuantize, Pack, Restore, Search, Session,
+    Status, Symbols, Verify, Watch,
 };
 use serde_json::Value;
 
@@ -32,6 +32,7 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
     match name {
         Index::NAME => context.show::<Index>(input, render::index),
         Search::NAME => search(input, context),
+        Ask::NAME => speaking::ask(&read(input)?, context),
         Map::NAME => context.show_text::<Map>(input, |map| &map.text, render::no_map),
         Pack::NAME => context.show_text::<Pack>(input, |pack| &pack.text, render::no_pack),
         Symbols::NAME => context.show::<Symbols>(input, render::symbols),
@@ -54,10 +55,12 @@ pub(crate) fn run(name: &str, input: Value, context: &Context<'_>) -> Result<u8,
         ModelsInfo::NAME => context.show::<ModelsInfo>(input, render::model),
         ModelsPull::NAME => context.show::<ModelsPull>(input, render::pulled),
         ModelsQuantize::NAME => context.show::<ModelsQuantize>(input, render::quantized),
+        ModelsDistill::NAME => context.show::<ModelsDistill>(input, render::distilled),
         ModelsProbe::NAME => context.show::<ModelsProbe>(input, render::profile),
         ModelsBench::NAME => context.show::<ModelsBench>(input, render::bench),
         Chat::NAME => speaking::chat(read(input)?, context),
         Complete::NAME => speaking::complete(&read(input)?, context),
+        Embed::NAME => context.show::<Embed>(input, render::embedded),
         ConfigShow::NAME => context.show::<ConfigShow>(input, render::config),
         ListCapabilities::NAME => context.show::<ListCapabilities>(input, render::capabilities),
         Guide::NAME => context.show::<Guide>(input, |guide, _| guide.text.clone()),

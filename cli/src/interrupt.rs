@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nootropic::{
-    Backup, CancelToken, Chat, Command, Complete, ErrorKind, Index, Map, ModelsBench, ModelsProbe, ModelsPull,
-    ModelsQuantize, Pack, Search, Symbols, Watch,
+    Ask, Backup, CancelToken, Chat, Command, Complete, ErrorKind, Index, Map, ModelsBench, ModelsDistill, ModelsProbe,
+    ModelsPull, ModelsQuantize, Pack, Search, Symbols, Watch,
 };
 
 use crate::color::Palette;
@@ -17,6 +17,7 @@ const STOPPING: &[&str] = &[
     Index::NAME,
     Watch::NAME,
     Search::NAME,
+    Ask::NAME,
     Map::NAME,
     Pack::NAME,
     Symbols::NAME,
@@ -24,6 +25,7 @@ const STOPPING: &[&str] = &[
     Chat::NAME,
     Complete::NAME,
     ModelsBench::NAME,
+    ModelsDistill::NAME,
     ModelsProbe::NAME,
     ModelsPull::NAME,
     ModelsQuantize::NAME,

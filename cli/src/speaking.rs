@@ -2,12 +2,13 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use nootropic::{Call, CancelToken, Chat, Complete, Conversation, Generated, ModelEvent};
+use nootropic::{Ask, Call, CancelToken, Chat, Complete, Conversation, Generated, ModelEvent};
 
 use crate::color::Palette;
 use crate::exit::Failure;
 use crate::faces::Context;
 use crate::output::{self, Format};
+use crate::render;
 use crate::terminal::{block, thousands};
 
 /// One answer; or, on a terminal and without a message, a conversation.
@@ -30,6 +31,23 @@ pub(crate) fn complete(complete: &Complete, context: &Context<'_>) -> Result<u8,
     Ok(0)
 }
 
+/// An answer about the repository, and what it stands on.
+pub(crate) fn ask(ask: &Ask, context: &Context<'_>) -> Result<u8, Failure> {
+    let repository = context.session.repository()?;
+    if context.format != Format::Human {
+        let answer = ask.stream(repository, context.call, &mut |_| {})?;
+        output::print(&output::encode(&answer, context.format)?)?;
+        return Ok(0);
+    }
+    let mut screen = Screen::of(context, context.call);
+    let answer = ask.stream(repository, context.call, &mut |event| screen.show(event))?;
+    if answer.answer.is_some() {
+        screen.write("\n\n");
+    }
+    output::print(&render::answer(&answer, context.palette, context.terminal))?;
+    Ok(0)
+}
+
 fn standard_input() -> Result<String, Failure> {
     /// Longer ones are no message.
     const LONGEST: u64 = 64 << 20;
@@ -43,7 +61,7 @@ fn standard_input() -> Result<String, Failure> {
 }
 
 /// What gives an answer, piece by piece.
-type Ask<'a> = dyn FnMut(&Call, &mut dyn FnMut(&ModelEvent)) -> nootropic::Result<Generated> + 'a;
+type Say<'a> = dyn FnMut(&Call, &mut dyn FnMut(&ModelEvent)) -> nootropic::Result<Generated> + 'a;
 
 /// Shows an answer: as it comes for people, as a whole for programs.
 fn answer(
@@ -62,8 +80,8 @@ fn answer(
     Ok(generated)
 }
 
-fn shown(context: &Context<'_>, call: &Call, ask: &mut Ask<'_>) -> Result<Generated, Failure> {
-    let mut screen = Screen { terminal: context.terminal, palette: context.palette, dim: false, cancel: &call.cancel };
+fn shown(context: &Context<'_>, call: &Call, ask: &mut Say<'_>) -> Result<Generated, Failure> {
+    let mut screen = Screen::of(context, call);
     let generated = ask(call, &mut |event| screen.show(event))?;
     screen.write("\n");
     Ok(generated)
@@ -78,7 +96,11 @@ struct Screen<'a> {
     cancel: &'a CancelToken,
 }
 
-impl Screen<'_> {
+impl<'a> Screen<'a> {
+    fn of(context: &Context<'_>, call: &'a Call) -> Self {
+        Self { terminal: context.terminal, palette: context.palette, dim: false, cancel: &call.cancel }
+    }
+
     fn show(&mut self, event: &ModelEvent) {
         match event {
             ModelEvent::Text { text } => {

@@ -177,7 +177,7 @@ impl Nootropic {
         }
         self.refresh(&input.scope, call)?;
         let opened = self.indexed()?.0;
-        let found = opened.engine.search(&question, &how)?;
+        let found = self.search_hybrid(&question, &how, call)?;
         let chunks: Vec<_> = found.hits.iter().map(|hit| hit.chunk.id).collect();
         let pack = graph::pack(&call.cancellable(&*opened.store), &chunks, &options)?;
         Ok(PackAnswer { query: input.query.clone(), text: pack.text(), pack })

@@ -6,11 +6,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::answering::Ask;
 use crate::asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
 use crate::bench::ModelsBench;
 use crate::chatting::Chat;
 use crate::completing::Complete;
 use crate::doctor::{Doctor, DoctorReport};
+use crate::embedding::{Embed, ModelsDistill};
 use crate::indexing::{Index, IndexReport};
 use crate::model_files::{ModelsInfo, ModelsList, ModelsQuantize};
 use crate::probing::ModelsProbe;
@@ -63,6 +65,7 @@ const fn listed<C: Command>() -> Listed {
 const COMMANDS: &[Listed] = &[
     listed::<Index>(),
     listed::<Search>(),
+    listed::<Ask>(),
     listed::<Map>(),
     listed::<Pack>(),
     listed::<Symbols>(),
@@ -78,10 +81,12 @@ const COMMANDS: &[Listed] = &[
     #[cfg(feature = "pull")]
     listed::<ModelsPull>(),
     listed::<ModelsQuantize>(),
+    listed::<ModelsDistill>(),
     listed::<ModelsProbe>(),
     listed::<ModelsBench>(),
     listed::<Chat>(),
     listed::<Complete>(),
+    listed::<Embed>(),
     listed::<ConfigShow>(),
 ];
 

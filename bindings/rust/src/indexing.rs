@@ -24,6 +24,10 @@ pub struct Index {
     pub rebuild: bool,
     /// Read every file again, even those that look unchanged.
     pub rehash: bool,
+    /// Keep vectors of the passages too, by this encoder, a folder of safetensors or a GGUF file: questions then find what is near in
+    /// meaning. Later runs keep them in step; `none` ends it.
+    #[schemars(extend("x-value-name" = "MODEL", "x-complete" = "path"))]
+    pub embedder: Option<String>,
 }
 
 /// What an index run did.
@@ -51,6 +55,9 @@ pub struct IndexReport {
     /// Where an old index was moved that could not be read: it is kept for those who can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<PathBuf>,
+    /// How many passages were embedded, if the index has an encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<u64>,
 }
 
 impl From<UpdateReport> for IndexReport {
@@ -66,6 +73,7 @@ impl From<UpdateReport> for IndexReport {
             seconds: report.seconds,
             snapshot: report.snapshot,
             kept: None,
+            embedded: None,
         }
     }
 }
@@ -82,7 +90,7 @@ impl Nootropic {
     ///
     /// # Errors
     /// `cancelled` when the call is: what was committed by then stays. Why the folder cannot be listed or the store not be
-    /// written.
+    /// written; as [`LocalEmbedder::open_on`](nootropic_models::LocalEmbedder::open_on) for an encoder.
     pub fn index(&self, input: &Index, call: &Call) -> Result<IndexReport> {
         call.cancel.check()?; // before anything is moved
         self.layout().check()?;
@@ -90,7 +98,10 @@ impl Nootropic {
         let _turn = self.turn(call)?;
         let kept = if input.rebuild { self.set_aside()? } else { None };
         let store = self.opened(true)?.store;
-        Ok(IndexReport { kept, ..self.update(&*store, input.rehash, call)? })
+        let report = self.update(&*store, input.rehash, call)?;
+        let begun = Instant::now();
+        let embedded = self.embed_index(input.embedder.as_deref(), call)?;
+        Ok(IndexReport { kept, embedded, seconds: report.seconds + begun.elapsed().as_secs_f64(), ..report })
     }
 
     /// Moves the store away; says where to, if it cannot be read and is to be kept.

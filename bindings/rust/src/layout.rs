@@ -52,6 +52,11 @@ impl Layout {
         self.data.join("index.lock")
     }
 
+    /// The file that names the encoder whose vectors are in the store.
+    pub(crate) fn embedder(&self) -> PathBuf {
+        self.data.join("embedder.json")
+    }
+
     /// Makes the folder of what must last, ignored by git from inside.
     ///
     /// # Errors

@@ -16,16 +16,20 @@
 //! Every [`Command`] is a plain struct that describes itself: the command line, documents and protocols are made from the
 //! same [`registry`].
 
+mod answering;
 mod asking;
 mod bench;
 mod call;
 mod cancellable;
 mod chatting;
+mod citing;
 mod command;
 mod completing;
 pub mod config;
 mod discover;
 mod doctor;
+mod embedders;
+mod embedding;
 mod error;
 mod generating;
 mod highlight;
@@ -50,6 +54,7 @@ mod suggest;
 mod upkeep;
 mod watching;
 
+pub use answering::{Ask, AskAnswer, AskSource};
 pub use asking::{Map, MapAnswer, Pack, PackAnswer, Symbols};
 pub use bench::{BenchPhase, BenchRow, BenchStart, Limits, ModelsBench};
 pub use call::Call;
@@ -59,6 +64,7 @@ pub use completing::Complete;
 pub use config::Config;
 pub use discover::{FoundBy, discover};
 pub use doctor::{Check, CheckState, Doctor, DoctorReport};
+pub use embedding::{DistillReport, Embed, Embedded, ModelsDistill};
 pub use error::{Error, Result};
 pub use generating::Generated;
 pub use highlight::Highlighter;
@@ -91,7 +97,7 @@ pub use nootropic_core::{
     Argument, CancelToken, Capability, CapabilityKind, EffectKind, Embedder, ErrorKind, Event, EventSink, ModelEvent,
     Registry, SinkFn, Store, StoreExt, SymbolKind, Unit, ValueKind,
 };
-pub use nootropic_models::{Device, FoundModel, ModelSource};
+pub use nootropic_models::{Device, EncoderPrecision, FoundModel, ModelSource};
 #[cfg(feature = "pull")]
 pub use nootropic_models::{HubChoice, PullReport, PullState, PulledFile};
 

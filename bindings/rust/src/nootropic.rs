@@ -8,6 +8,7 @@ use nootropic_context::index::IndexMeta;
 use nootropic_context::search::Engine;
 use nootropic_context::store::{LmdbStore, StoreOptions, VerifierCommand};
 use nootropic_core::{ErrorKind, Store, StoreExt};
+use nootropic_models::LocalEmbedder;
 
 use crate::config::{Config, Layers};
 use crate::discover::{self, FoundBy};
@@ -35,6 +36,8 @@ pub struct Nootropic {
     layout: Layout,
     verifier: Option<VerifierCommand>,
     opened: Mutex<Option<Opened>>,
+    /// The encoder of the index, once it was needed.
+    pub(crate) embedder: Mutex<Option<Arc<LocalEmbedder>>>,
 }
 
 /// What is open of a store.
@@ -84,7 +87,15 @@ impl Nootropic {
 
     fn with_layers(root: PathBuf, found_by: FoundBy, layers: Layers) -> Result<Self> {
         let layout = Layout::of(&root, layers.config())?;
-        Ok(Self { root, found_by, layers, layout, verifier: None, opened: Mutex::new(None) })
+        Ok(Self {
+            root,
+            found_by,
+            layers,
+            layout,
+            verifier: None,
+            opened: Mutex::new(None),
+            embedder: Mutex::new(None),
+        })
     }
 
     /// Lets a process of its own check the store after an unclean shutdown, in addition to the check that is always made:

@@ -181,14 +181,15 @@ fn rounded(value: f32) -> f64 {
 impl Nootropic {
     /// Ranked passages for a question. Reads what changed first, if [`search.update`](crate::config::SearchSettings::update)
     /// and the question say so; where that is refused (a folder that cannot be written, say), or another process is at it,
-    /// it warns and answers from the index as it is. Where there is none yet, it waits for that process.
+    /// it warns and answers from the index as it is. Where there is none yet, it waits for that process. If the index has an encoder
+    /// ([`Index::embedder`](crate::Index)), what is near in meaning counts too.
     ///
     /// # Errors
     /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
     pub fn search(&self, input: &Search, call: &Call) -> Result<SearchAnswer> {
         let (question, options) = (input.question(self.root())?, input.options(self.config())?);
         self.refresh(&input.scope, call)?;
-        let answer = self.engine()?.search(&question, &options)?;
+        let answer = self.search_hybrid(&question, &options, call)?;
         Ok(SearchAnswer::new(input, answer))
     }
 

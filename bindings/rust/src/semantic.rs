@@ -42,12 +42,7 @@ impl<'n> SemanticSearch<'n> {
     /// [`NoIndex`](crate::Error::NoIndex); as the store's; of kind `InvalidInput` if an embedder of this identity made vectors
     /// of other dimensions before.
     pub fn open(repository: &'n Nootropic, embedder: Arc<dyn Embedder>) -> Result<Self> {
-        let (opened, _) = repository.indexed()?;
-        let mut semantic = Semantic::open(opened.store, embedder)?;
-        // Where there is no place for it, as in a read-only repository, the exact index does without.
-        if repository.layout().make_cache().is_ok() {
-            semantic = semantic.with_approximate(repository.layout().approximate(), None)?;
-        }
+        let semantic = repository.semantic(embedder)?;
         Ok(Self { repository, semantic })
     }
 

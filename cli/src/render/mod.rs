@@ -1,5 +1,6 @@
 //! Results as people read them.
 
+mod answer;
 mod lines;
 mod models;
 mod search;
@@ -12,7 +13,8 @@ use nootropic::{
     RestoreReport, StatusReport, SymbolAnswer, VerifyReport, WatchReport,
 };
 
-pub(crate) use models::{bench, model, models, profile, pulled, quantized};
+pub(crate) use answer::answer;
+pub(crate) use models::{bench, distilled, embedded, model, models, profile, pulled, quantized};
 pub(crate) use search::search;
 
 use crate::color::Palette;
@@ -52,6 +54,9 @@ pub(crate) fn index(report: &IndexReport, palette: Palette) -> String {
             count(report.files, "file"),
             size(report.bytes)
         );
+    }
+    if let Some(embedded) = report.embedded.filter(|embedded| *embedded > 0) {
+        line!(text, "{} embedded", count(embedded, "passage"));
     }
     if !report.skipped.is_empty() {
         let reasons: Vec<_> = report

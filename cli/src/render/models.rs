@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use nootropic::{
-    BenchPhase, BenchRow, ModelProfile, ModelReport, ModelSource, ModelsReport, PullReport, PullState, QuantizeReport,
+    BenchPhase, BenchRow, DistillReport, Embedded, ModelProfile, ModelReport, ModelSource, ModelsReport, PullReport,
+    PullState, QuantizeReport,
 };
 
 use super::line;
@@ -61,6 +62,40 @@ pub(crate) fn pulled(report: &PullReport, palette: Palette) -> String {
         line!(text, "{}", palette.dim(format!("Choose one as `{}:{example}`", one_line(&report.repository))));
     }
     text
+}
+
+/// The first numbers of each vector, and how alike the texts are.
+pub(crate) fn embedded(output: &Embedded, _: Palette) -> String {
+    /// Numbers of a vector that fit a line; all of them are in `--json`.
+    const SHOWN: usize = 8;
+    let mut text = String::new();
+    let info = &output.embedder;
+    line!(text, "{}, {} dimensions, reads {} tokens", one_line(&info.id), info.dim, thousands(info.max_tokens as u64));
+    let numbers = |row: &[f32], digits: usize| {
+        row.iter().map(|x| format!("{x:width$.digits$}", width = digits + 4)).collect::<Vec<_>>().join("")
+    };
+    for (i, vector) in output.vectors.iter().enumerate() {
+        let more = if vector.len() > SHOWN { " …" } else { "" };
+        line!(text, "{:>3}{}{more}", i + 1, numbers(vector.get(..SHOWN).unwrap_or(vector), 4));
+    }
+    if output.cosines.len() > 1 {
+        line!(text, "Cosines");
+        for (i, row) in output.cosines.iter().enumerate() {
+            line!(text, "{:>3}{}", i + 1, numbers(row, 3));
+        }
+    }
+    text
+}
+
+pub(crate) fn distilled(report: &DistillReport, palette: Palette) -> String {
+    format!(
+        "{}: {} tokens in {} dimensions ({}), {:.1} % of the encoder's variance",
+        palette.path(plain(&report.path.to_string_lossy())),
+        thousands(report.tokens as u64),
+        report.dimensions,
+        size(report.bytes),
+        100.0 * report.variance
+    )
 }
 
 pub(crate) fn model(report: &ModelReport, palette: Palette) -> String {

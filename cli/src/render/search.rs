@@ -19,7 +19,8 @@ pub(crate) fn search(answer: &SearchAnswer, question: &str, palette: Palette, te
     let highlighter = Highlighter::new(question);
     for hit in &answer.hits {
         heading(&mut text, hit, palette);
-        passage(&mut text, hit, &highlighter, palette, width);
+        let lines = Lines { text: &hit.snippet, start_line: hit.start_line, symbol: hit.symbol.as_deref() };
+        passage(&mut text, &lines, &highlighter, palette, width);
         signals(&mut text, hit, palette);
         text.push('\n');
     }
@@ -50,12 +51,26 @@ fn heading(text: &mut String, hit: &SearchHit, palette: Palette) {
     }
 }
 
-fn passage(text: &mut String, hit: &SearchHit, highlighter: &Highlighter, palette: Palette, width: usize) {
-    let lines = split(&hit.snippet, highlighter.find(&hit.snippet));
-    let chosen = choose(&lines, hit.symbol.as_deref(), MOST_LINES);
+/// Lines of a file.
+pub(super) struct Lines<'a> {
+    pub(super) text: &'a str,
+    pub(super) start_line: u32,
+    /// The definition they begin with or lie in.
+    pub(super) symbol: Option<&'a str>,
+}
+
+pub(super) fn passage(
+    text: &mut String,
+    passage: &Lines<'_>,
+    highlighter: &Highlighter,
+    palette: Palette,
+    width: usize,
+) {
+    let lines = split(passage.text, highlighter.find(passage.text));
+    let chosen = choose(&lines, passage.symbol, MOST_LINES);
     let shown = || chosen.iter().filter_map(|i| lines.get(*i));
     let indent = shown().map(|line| line.text.len() - line.text.trim_start().len()).min().unwrap_or_default();
-    let last = chosen.last().map_or(0, |i| hit.start_line as usize + i);
+    let last = chosen.last().map_or(0, |i| passage.start_line as usize + i);
     let digits = last.to_string().len().max(3);
     let mut before = None;
     for i in chosen {
@@ -67,7 +82,7 @@ fn passage(text: &mut String, hit: &SearchHit, highlighter: &Highlighter, palett
             line!(text, "  {}", palette.dim(format!("{:>digits$} ⋮", "")));
         }
         for (i, line) in show.filter_map(|i| Some((i, lines.get(i)?))) {
-            let number = palette.dim(format!("{:>digits$} │", hit.start_line as usize + i));
+            let number = palette.dim(format!("{:>digits$} │", passage.start_line as usize + i));
             let shown = painted(line, indent, palette, width.saturating_sub(digits + 5));
             line!(text, "  {}", format!("{number} {shown}").trim_end());
         }

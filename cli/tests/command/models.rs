@@ -124,3 +124,21 @@ fn a_profile_of_a_model_is_kept() {
     let kept = fs::read(repository.home().join(".local/share/nootropic/profiles/tiny.json")).unwrap();
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&kept).unwrap(), profile);
 }
+
+#[test]
+fn texts_become_vectors() {
+    let repository = Repository::sample();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../nootropic-models/tests/fixtures/encoder/bert");
+    let embed = ["embed", "--model", model, "a lock", "a lock", "zebra"];
+    let output = repository.json(embed);
+    assert_eq!((&output["embedder"]["dim"], &output["vectors"].as_array().unwrap().len()), (&32.into(), &3));
+    assert!(output["cosines"][0][1].as_f64().unwrap() > 0.9999 && output["cosines"][0][2].as_f64().unwrap() < 0.9999);
+    assert!(repository.run(embed).out.contains("32 dimensions, reads 24 tokens"));
+    let distilled = repository.json(["models", "distill", model, "static", "--dimensions", "8"]);
+    assert_eq!((&distilled["tokens"], &distilled["dimensions"]), (&60.into(), &8.into()));
+    assert_eq!(repository.json(["embed", "--model", "static", "a lock"])["embedder"]["dim"], 8);
+    repository.error(["models", "distill", model, "static", "--dimensions", "8"], 4);
+    let llama = concat!(env!("CARGO_MANIFEST_DIR"), "/../nootropic-models/tests/fixtures/arch/llama.gguf");
+    let error = repository.error(["embed", "--model", llama, "a lock"], 16);
+    assert!(error["message"].as_str().unwrap().contains("architecture llama; bert"), "{error}");
+}

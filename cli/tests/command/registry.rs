@@ -3,7 +3,8 @@ use std::path::Path;
 
 use crate::Repository;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 27] = [
+    "ask",
     "backup",
     "chat",
     "compact",
@@ -11,11 +12,13 @@ const COMMANDS: [&str; 24] = [
     "completions",
     "config.show",
     "doctor",
+    "embed",
     "guide",
     "index",
     "list-capabilities",
     "map",
     "models.bench",
+    "models.distill",
     "models.info",
     "models.list",
     "models.probe",

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use nootropic::models::{FileType, Precision, SyntheticModel};
 use serde_json::json;
 
 use crate::models::with_model;
@@ -36,6 +37,21 @@ fn an_answer_obeys_a_schema() {
     repository.write("torn.json", "{");
     let torn = repository.error(["chat", "a color", "--schema", "torn.json"], 2);
     assert!(torn["message"].as_str().unwrap().contains("torn.json"), "{torn}");
+}
+
+#[test]
+fn a_question_about_the_repository_is_answered_or_quoted() {
+    let repository = with_model();
+    // Its context has no room for all that is found: it is given less.
+    let model = SyntheticModel { precision: Precision::Mix(FileType::F32), context: 1024, ..SyntheticModel::tiny() };
+    repository.write("wide.gguf", model.to_bytes().unwrap());
+    let answer = repository.json(["ask", "who waits for the lock?", "--model", "wide.gguf", "--max-tokens", "8"]);
+    assert!(answer["generated"]["usage"]["output_tokens"].as_u64().unwrap() > 0, "{answer}");
+    assert!(answer["sources"][0]["path"].as_str().unwrap().ends_with("lock.rs"), "{answer}");
+    let quoted = repository.run(["ask", "--quote", "who waits for the lock?"]);
+    assert!(quoted.out.starts_with("[1] src/lock.rs:"), "{}", quoted.out);
+    assert_eq!(repository.json(["ask", "--quote", "zebra"])["found"], false);
+    assert!(repository.run(["ask", "--quote", "zebra"]).out.starts_with("Nothing was found."));
 }
 
 #[test]

@@ -1,0 +1,162 @@
+//! Texts as vectors, by a model on this machine.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use nootropic_core::{Capability, EffectKind, EmbedRole, Embedder, EmbedderInfo, Error as CoreError, Unit};
+use nootropic_models::{Device, Distillation, Distilled, EncoderPrecision, LocalEmbedder};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::command::Command;
+use crate::local_models::Place;
+use crate::model_files::failed;
+use crate::{Call, Error, Result, Session};
+
+/// Asks for the vectors of texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Embed {
+    /// The texts, a vector for each.
+    #[schemars(length(min = 1), extend("x-positional" = 1, "x-value-name" = "TEXT"))]
+    pub text: Vec<String>,
+    /// An encoder: a folder of safetensors with its configuration and vocabulary, or a GGUF file.
+    #[schemars(extend("x-short" = "m", "x-value-name" = "MODEL", "x-complete" = "path"))]
+    pub model: PathBuf,
+    /// What the texts are embedded for; some models read questions otherwise than passages.
+    #[serde(default = "document")]
+    pub role: EmbedRole,
+    /// What the CPU computes with.
+    #[serde(default)]
+    pub precision: EncoderPrecision,
+    /// Where to run.
+    #[serde(default)]
+    pub device: Device,
+    /// How many threads of the CPU; without it, as many as there are processors.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<u32>,
+}
+
+fn document() -> EmbedRole {
+    EmbedRole::Document
+}
+
+/// Vectors, and who made them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Embedded {
+    /// Who made them. Vectors of different embedders are not comparable.
+    pub embedder: EmbedderInfo,
+    /// A unit vector for each text, in their order.
+    pub vectors: Vec<Vec<f32>>,
+    /// The cosine of each vector with each.
+    pub cosines: Vec<Vec<f32>>,
+}
+
+impl Command for Embed {
+    type Output = Embedded;
+    const NAME: &'static str = "embed";
+    const SUMMARY: &'static str = "Turn texts into vectors that say how alike they are";
+    const EFFECTS: &'static [EffectKind] = &[EffectKind::Read];
+
+    fn describe(capability: Capability) -> Capability {
+        capability
+            .with_details(
+                "Runs BERT (MiniLM, BGE, E5, GTE), RoBERTa, Nomic-BERT and ModernBERT, with the pooling and the prefixes that the model's \
+                 own files name. Nothing leaves the machine.",
+            )
+            .with_example(
+                "How alike two texts are",
+                json!({ "model": "all-MiniLM-L6-v2", "text": ["back off between retries", "wait longer each time"] }),
+            )
+    }
+
+    fn run(self, _: &Session, call: &Call) -> Result<Embedded> {
+        if self.text.is_empty() {
+            return Err(Error::Input { what: "text", problem: "there is nothing to embed".into() });
+        }
+        let place = Place { device: self.device, threads: self.threads };
+        let embedder = LocalEmbedder::open_on(&self.model, &place.open()?, self.precision).map_err(failed)?;
+        let texts: Vec<&str> = self.text.iter().map(String::as_str).collect();
+        call.cancel.check()?;
+        let vectors = embedder.embed_now(&texts, self.role)?;
+        let cosines =
+            vectors.iter().map(|a| vectors.iter().map(|b| a.cosine(b)).collect()).collect::<Result<_, _>>()?;
+        let vectors = vectors.into_iter().map(|vector| vector.into_vec()).collect();
+        Ok(Embedded { embedder: embedder.info().clone(), vectors, cosines })
+    }
+}
+
+/// Asks for a static embedder to be made of an encoder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsDistill {
+    /// The encoder: a folder of safetensors with its configuration and `tokenizer.json`.
+    #[schemars(extend("x-positional" = 1, "x-value-name" = "FROM", "x-complete" = "dir"))]
+    pub from: PathBuf,
+    /// The folder to make.
+    #[schemars(extend("x-positional" = 2, "x-value-name" = "OUT", "x-complete" = "dir"))]
+    pub out: PathBuf,
+    /// Dimensions of its vectors; fewer are smaller and say less.
+    #[serde(default = "dimensions")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub dimensions: u32,
+    /// Where to run the encoder.
+    #[serde(default)]
+    pub device: Device,
+    /// How many threads of the CPU; without it, as many as there are processors.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<u32>,
+}
+
+fn dimensions() -> u32 {
+    256
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DistillReport {
+    /// The folder.
+    pub path: PathBuf,
+    /// Tokens that have a vector.
+    pub tokens: usize,
+    /// Dimensions of the vectors.
+    pub dimensions: usize,
+    /// The share of the encoder's variance that is left.
+    pub variance: f64,
+    /// Bytes of the table.
+    pub bytes: u64,
+}
+
+impl Command for ModelsDistill {
+    type Output = DistillReport;
+    const NAME: &'static str = "models.distill";
+    const SUMMARY: &'static str = "Make a static embedder of an encoder: a table of vectors, hundreds of times as fast";
+    const EFFECTS: &'static [EffectKind] = &[EffectKind::Read, EffectKind::Write];
+
+    fn describe(capability: Capability) -> Capability {
+        capability
+            .with_details(
+                "Encodes every token of the vocabulary alone, keeps the principal components, and lets rarer tokens count more. The folder is \
+                 read by `--embedder` and by Model2Vec.",
+            )
+            .with_example("Of MiniLM", json!({ "from": "all-MiniLM-L6-v2", "out": "minilm-static" }))
+    }
+
+    fn run(self, _: &Session, call: &Call) -> Result<DistillReport> {
+        let place = Place { device: self.device, threads: self.threads };
+        let distillation = Distillation { dimensions: self.dimensions as usize };
+        let device = place.open()?;
+        call.started("distill", Unit::Tokens);
+        let progress = |done: usize, all: usize| {
+            call.progress("distill", done as u64, Some(all as u64), Unit::Tokens);
+            if call.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let result = distillation.run(&self.from, &self.out, &device, progress).map_err(CoreError::from);
+        call.finished("distill", &result);
+        let Distilled { tokens, dimensions, variance, bytes } = result?;
+        Ok(DistillReport { path: self.out, tokens, dimensions, variance, bytes })
+    }
+}
