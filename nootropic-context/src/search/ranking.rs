@@ -51,7 +51,7 @@ pub struct Ranking {
     pub size: f32,
     /// What each further passage of a file keeps of its score.
     pub repeat: f32,
-    /// Share of nearest-neighbour evidence, when there are vectors.
+    /// Share of nearest-neighbour evidence, when there are vectors: more of it costs more good answers than it finds.
     pub vector: f32,
 }
 
@@ -70,14 +70,14 @@ impl Default for Ranking {
             coverage: 0.15,
             size: 0.1,
             repeat: 0.05,
-            vector: 1.0,
+            vector: 0.2,
         }
     }
 }
 
 impl Ranking {
     /// What nearness to the question's vector adds to a passage, in the units of the lexical score: the nearest neighbour, of
-    /// share 1, counts as much as the best match, `best`, would; the farthest, of share 0, nothing.
+    /// share 1, counts as much as `vector` times the best match, `best`, would; the farthest, of share 0, nothing.
     pub(super) fn nearness(&self, best: f32, share: f32) -> f32 {
         let unit = if best > 0.0 { best } else { 1.0 };
         self.vector * unit * share
