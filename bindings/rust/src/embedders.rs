@@ -28,6 +28,24 @@ struct Chosen {
     id: String,
 }
 
+/// The vectors of an index by its encoder.
+#[derive(Debug, Clone)]
+pub(crate) struct Near {
+    /// The encoder's identity.
+    id: String,
+    semantic: Arc<Semantic>,
+}
+
+/// Embeds the passages that have no vector yet; says how many. Reports progress in passages, as task `embed`.
+pub(crate) async fn embed_missing(semantic: &Semantic, call: &Call) -> Result<u64> {
+    call.started("embed", Unit::Chunks);
+    let mut on_progress = |done, total| call.progress("embed", done, Some(total), Unit::Chunks);
+    let cancel = || call.cancel.is_cancelled();
+    let result = semantic.embed_missing(&mut on_progress, &cancel).await;
+    call.finished("embed", &result);
+    Ok(result?)
+}
+
 impl Nootropic {
     /// Brings the vectors of passages into step, if an encoder was chosen, now (`wanted`) or before; says how many were made. `none` ends it;
     /// vectors that were made stay, for whoever chooses their encoder again.
@@ -44,19 +62,13 @@ impl Nootropic {
             None => self.chosen()?.map(|chosen| (chosen.model, chosen.precision)),
         };
         let Some((model, precision)) = chosen else { return Ok(None) };
-        let embedder = open(&model, precision)?;
-        let semantic = self.semantic(Arc::clone(&embedder) as Arc<dyn Embedder>)?;
-        call.started("embed", Unit::Chunks);
-        let mut on_progress = |done, total| call.progress("embed", done, Some(total), Unit::Chunks);
-        let cancel = || call.cancel.is_cancelled();
-        let result = block_on(semantic.embed_missing(&mut on_progress, &cancel));
-        call.finished("embed", &result);
-        let made = result?;
-        let chosen = Chosen { model, precision, id: embedder.info().id.clone() };
+        let near = self.open_near(&model, precision)?;
+        let made = block_on(embed_missing(&near.semantic, call))?;
+        let chosen = Chosen { model, precision, id: near.id.clone() };
         if self.chosen()?.as_ref() != Some(&chosen) {
             self.choose(&chosen)?;
         }
-        self.keep_embedder(Some(embedder));
+        self.keep(Some(near))?;
         Ok(Some(made))
     }
 
@@ -69,12 +81,9 @@ impl Nootropic {
         call: &Call,
     ) -> Result<Answer> {
         let engine = self.engine()?;
-        let semantic = self.chosen().and_then(|chosen| match chosen {
-            Some(chosen) => self.chosen_embedder(&chosen).and_then(|embedder| self.semantic(embedder)).map(Some),
-            None => Ok(None),
-        });
-        match semantic {
-            Ok(Some(semantic)) => Ok(block_on(semantic.search(&engine, question, options))?),
+        let near = self.chosen().and_then(|chosen| chosen.map(|chosen| self.near(&chosen)).transpose());
+        match near {
+            Ok(Some(near)) => Ok(block_on(near.semantic.search(&engine, question, options))?),
             Ok(None) => Ok(engine.search(question, options)?),
             Err(error) => {
                 let message = format!("found by words alone: {}", crate::chain(&error));
@@ -96,26 +105,31 @@ impl Nootropic {
         Ok(semantic)
     }
 
-    fn chosen_embedder(&self, chosen: &Chosen) -> Result<Arc<dyn Embedder>> {
-        if let Some(kept) = self.kept_embedder().filter(|kept| kept.info().id == chosen.id) {
+    /// The vectors by the chosen encoder, opened once for a store that is open.
+    fn near(&self, chosen: &Chosen) -> Result<Near> {
+        let kept = self.indexed()?.0.near.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(kept) = kept.filter(|kept| kept.id == chosen.id) {
             return Ok(kept);
         }
-        let embedder = open(&chosen.model, chosen.precision)?;
-        if embedder.info().id != chosen.id {
+        let near = self.open_near(&chosen.model, chosen.precision)?;
+        if near.id != chosen.id {
             let problem = format!("{} is another encoder than the vectors are of", chosen.model.display());
             return Err(Error::Core(nootropic_core::Error::failed("embedding", ErrorKind::Unsupported, problem)));
         }
-        self.keep_embedder(Some(Arc::clone(&embedder)));
-        Ok(embedder as Arc<dyn Embedder>)
+        self.keep(Some(near.clone()))?;
+        Ok(near)
     }
 
-    fn kept_embedder(&self) -> Option<Arc<dyn Embedder>> {
-        let kept = self.embedder.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        kept.map(|embedder| embedder as Arc<dyn Embedder>)
+    fn open_near(&self, model: &Path, precision: EncoderPrecision) -> Result<Near> {
+        let device = Device::Cpu.open(None).map_err(failed)?;
+        let embedder = LocalEmbedder::open_on(model, &device, precision).map_err(failed)?;
+        let id = embedder.info().id.clone();
+        Ok(Near { id, semantic: Arc::new(self.semantic(Arc::new(embedder))?) })
     }
 
-    fn keep_embedder(&self, embedder: Option<Arc<LocalEmbedder>>) {
-        *self.embedder.lock().unwrap_or_else(PoisonError::into_inner) = embedder;
+    fn keep(&self, near: Option<Near>) -> Result<()> {
+        *self.indexed()?.0.near.lock().unwrap_or_else(PoisonError::into_inner) = near;
+        Ok(())
     }
 
     fn chosen(&self) -> Result<Option<Chosen>> {
@@ -142,15 +156,10 @@ impl Nootropic {
 
     fn forget_embedder(&self) -> Result<()> {
         let path = self.layout().embedder();
-        self.keep_embedder(None);
+        self.keep(None)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
             _ => Ok(()),
         }
     }
-}
-
-fn open(model: &Path, precision: EncoderPrecision) -> Result<Arc<LocalEmbedder>> {
-    let device = Device::Cpu.open(None).map_err(failed)?;
-    Ok(Arc::new(LocalEmbedder::open_on(model, &device, precision).map_err(failed)?))
 }

@@ -8,10 +8,10 @@ use nootropic_context::index::IndexMeta;
 use nootropic_context::search::Engine;
 use nootropic_context::store::{LmdbStore, StoreOptions, VerifierCommand};
 use nootropic_core::{ErrorKind, Store, StoreExt};
-use nootropic_models::LocalEmbedder;
 
 use crate::config::{Config, Layers};
 use crate::discover::{self, FoundBy};
+use crate::embedders::Near;
 use crate::layout::Layout;
 use crate::{Error, Result};
 
@@ -36,8 +36,6 @@ pub struct Nootropic {
     layout: Layout,
     verifier: Option<VerifierCommand>,
     opened: Mutex<Option<Opened>>,
-    /// The encoder of the index, once it was needed.
-    pub(crate) embedder: Mutex<Option<Arc<LocalEmbedder>>>,
 }
 
 /// What is open of a store.
@@ -45,6 +43,8 @@ pub struct Nootropic {
 pub(crate) struct Opened {
     pub(crate) store: Arc<LmdbStore>,
     pub(crate) engine: Arc<Engine>,
+    /// The vectors by the encoder of the index, once they were needed.
+    pub(crate) near: Arc<Mutex<Option<Near>>>,
 }
 
 impl Nootropic {
@@ -87,15 +87,7 @@ impl Nootropic {
 
     fn with_layers(root: PathBuf, found_by: FoundBy, layers: Layers) -> Result<Self> {
         let layout = Layout::of(&root, layers.config())?;
-        Ok(Self {
-            root,
-            found_by,
-            layers,
-            layout,
-            verifier: None,
-            opened: Mutex::new(None),
-            embedder: Mutex::new(None),
-        })
+        Ok(Self { root, found_by, layers, layout, verifier: None, opened: Mutex::new(None) })
     }
 
     /// Lets a process of its own check the store after an unclean shutdown, in addition to the check that is always made:
@@ -167,7 +159,7 @@ impl Nootropic {
         })?;
         let store = Arc::new(store);
         let engine = Arc::new(Engine::new(Arc::clone(&store) as Arc<dyn Store>));
-        Ok(held.insert(Opened { store, engine }).clone())
+        Ok(held.insert(Opened { store, engine, near: Arc::default() }).clone())
     }
 
     /// A store that exists may lie where nothing can be made.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use nootropic_context::search::Semantic;
-use nootropic_core::{Embedder, Unit};
+use nootropic_core::Embedder;
 
+use crate::embedders::embed_missing;
 use crate::{Call, Nootropic, Result, Search, SearchAnswer};
 
 /// The vectors of one repository by one embedder.
@@ -51,12 +52,7 @@ impl<'n> SemanticSearch<'n> {
     /// # Errors
     /// Whatever the embedder or the store returns; `cancelled` when the call is: what was committed by then stays.
     pub async fn embed(&self, call: &Call) -> Result<u64> {
-        call.started("embed", Unit::Chunks);
-        let mut on_progress = |done, total| call.progress("embed", done, Some(total), Unit::Chunks);
-        let cancel = || call.cancel.is_cancelled();
-        let result = self.semantic.embed_missing(&mut on_progress, &cancel).await;
-        call.finished("embed", &result);
-        Ok(result?)
+        embed_missing(&self.semantic, call).await
     }
 
     /// As [`Nootropic::search`], with the nearest passages by meaning counted in. Passages that have no vector yet are found

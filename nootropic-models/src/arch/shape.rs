@@ -170,7 +170,8 @@ pub(super) fn layer_norm(config: &Config<'_>) -> Result<Norm> {
     epsilon(config, LAYER_EPSILON).map(Norm::Layer)
 }
 
-fn epsilon(config: &Config<'_>, key: Key) -> Result<f32> {
+/// The epsilon of a norm.
+pub(super) fn epsilon(config: &Config<'_>, key: Key) -> Result<f32> {
     match config.find_positive(key)? {
         Some(epsilon) if epsilon <= 0.1 => Ok(epsilon),
         Some(epsilon) => Err(config.refuse(key, format!("{epsilon}, more than any epsilon"))),

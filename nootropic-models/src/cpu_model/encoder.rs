@@ -102,7 +102,7 @@ impl CpuEncoder {
         let room = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = room().take().unwrap_or_default();
         let result = self.pass_in(texts, &mut scratch);
-        let vectors = scratch.x.clone();
+        let vectors = std::mem::take(&mut scratch.x);
         *room() = Some(scratch);
         result.map(|()| vectors)
     }
@@ -113,23 +113,15 @@ impl CpuEncoder {
         let tables: Vec<Table> = self.encoder.ropes.iter().map(|rope| table(rope, texts)).collect();
         normalize(&self.pool, &self.embedding_norm, epsilon, &scratch.normed, &mut scratch.x)?;
         for (block, shape) in self.blocks.iter().zip(&self.encoder.blocks) {
-            match &block.attention_norm {
-                Some(norm) if order == Order::NormBefore => {
-                    normalize(&self.pool, norm, epsilon, &scratch.x, &mut scratch.normed)?;
-                }
-                _ => scratch.normed.clone_from(&scratch.x),
-            }
-            self.attend(block, shape, texts, &tables, scratch)?;
+            let before = |norm| (order == Order::NormBefore).then_some(norm);
+            let normed = self.normalized(block.attention_norm.as_ref().and_then(before), scratch)?;
+            self.attend(block, shape, texts, &tables, normed, scratch)?;
             self.join(block.attention_norm.as_ref(), scratch)?;
-            match order {
-                Order::NormBefore => {
-                    normalize(&self.pool, &block.mlp_norm, epsilon, &scratch.x, &mut scratch.normed)?;
-                }
-                Order::NormAfter => scratch.normed.clone_from(&scratch.x),
-            }
-            let Scratch { normed, result, mlp, activations, .. } = scratch;
+            let normed = self.normalized(before(&block.mlp_norm), scratch)?;
+            let Scratch { x, normed: of_norm, result, mlp, activations, .. } = scratch;
             let mut machine = Machine { pool: &self.pool, activations };
-            block.mlp.forward(&mut machine, &shape.mlp, mlp, normed, result)?;
+            let input = if normed { of_norm } else { x };
+            block.mlp.forward(&mut machine, &shape.mlp, mlp, input, result)?;
             self.join(Some(&block.mlp_norm), scratch)?;
         }
         if let Some(norm) = &self.norm {
@@ -137,6 +129,13 @@ impl CpuEncoder {
             normalize(&self.pool, norm, epsilon, &scratch.normed, &mut scratch.x)?;
         }
         Ok(())
+    }
+
+    /// Normalizes `x` where a norm comes first; whether one does.
+    fn normalized(&self, norm: Option<&NormWeights>, scratch: &mut Scratch) -> Result<bool> {
+        let Some(norm) = norm else { return Ok(false) };
+        normalize(&self.pool, norm, self.encoder.epsilon, &scratch.x, &mut scratch.normed)?;
+        Ok(true)
     }
 
     /// Adds the result to `x`, and normalizes the sum where the order has it so.
@@ -166,19 +165,22 @@ impl CpuEncoder {
         Ok(())
     }
 
-    /// From what is normalized to the result of attention.
+    /// From `x`, or from what is normalized, to the result of attention.
     fn attend(
         &self,
         block: &CpuEncoderBlock,
         shape: &EncoderBlock,
         texts: &[Text<'_>],
         tables: &[Table],
+        normed: bool,
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let Scratch { normed, query, key, value, mixed, result, activations, .. } = scratch;
+        let Scratch { x, normed: of_norm, query, key, value, mixed, result, activations, .. } = scratch;
         let mut machine = Machine { pool: &self.pool, activations };
-        machine
-            .linear(normed, &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, &mut *value)])?;
+        machine.linear(
+            if normed { of_norm } else { x },
+            &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, &mut *value)],
+        )?;
         let attention = &shape.attention;
         if let Some(Table { cos, sin }) = attention.rope.and_then(|rope| tables.get(rope)) {
             let tokens = texts.iter().map(|text| text.tokens.len()).sum();

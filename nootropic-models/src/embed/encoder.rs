@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Text;
 use crate::arch::{Bend, Encoder, Head, HeadShape, Linear, NormWeights};
+use crate::cpu::{self, Pool};
 use crate::cpu_model::CpuEncoder;
 use crate::device::{Machine, OpenDevice};
 use crate::forward::{BurnEncoder, guard};
@@ -128,6 +129,8 @@ pub(crate) struct ScoreHead {
     dense: Matrix,
     norm: Option<NormWeights>,
     classifier: Matrix,
+    /// Of one thread: what is to be done is little.
+    here: Pool,
 }
 
 #[derive(Debug)]
@@ -141,11 +144,14 @@ struct Matrix {
 impl ScoreHead {
     fn new(shape: HeadShape, epsilon: f32, head: Head<'_>) -> Result<Self> {
         let (dense, classifier) = (Matrix::new(&head.dense)?, Matrix::new(&head.classifier)?);
-        Ok(Self { shape, epsilon, dense, norm: head.norm, classifier })
+        Ok(Self { shape, epsilon, dense, norm: head.norm, classifier, here: Pool::new(1)? })
     }
 
     /// The score of a text, from the vectors of its positions.
-    pub(crate) fn score(&self, vectors: &[f32]) -> f32 {
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is no number.
+    pub(crate) fn score(&self, vectors: &[f32]) -> Result<f32> {
         let columns = self.dense.columns;
         let seen = match self.shape.mean {
             true => super::Pooling::Mean.pool(vectors, columns),
@@ -154,12 +160,16 @@ impl ScoreHead {
         let mut x = self.dense.apply(&seen);
         match self.shape.bend {
             Bend::Tanh => x.iter_mut().for_each(|x| *x = x.tanh()),
-            Bend::Gelu => x.iter_mut().for_each(|x| *x = gelu(*x)),
+            Bend::Gelu => cpu::activate(&self.here, cpu::Activation::Gelu, &mut x),
         }
         if let Some(norm) = &self.norm {
-            normalize(&mut x, norm, self.epsilon);
+            let (input, bias) = (x.clone(), norm.bias.as_deref().unwrap_or_default());
+            cpu::layer_norm(&self.here, &input, &norm.weight, bias, self.epsilon, &mut x)?;
         }
-        self.classifier.apply(&x).first().copied().unwrap_or(f32::NAN)
+        self.classifier.apply(&x).first().copied().filter(|score| score.is_finite()).ok_or_else(|| Error::Invalid {
+            what: "reranker".into(),
+            problem: "its score is no number: its weights are damaged".into(),
+        })
     }
 }
 
@@ -176,24 +186,5 @@ impl Matrix {
             Some(bias) => products.zip(bias).map(|(product, bias)| product + bias).collect(),
             None => products.collect(),
         }
-    }
-}
-
-/// With the error function of Abramowitz and Stegun, *Handbook of Mathematical Functions*, 7.1.26: off by at most 1.5e-7.
-fn gelu(x: f32) -> f32 {
-    let z = f64::from(x.abs()) * std::f64::consts::FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let series = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
-    let erf = 1.0 - series.iter().fold(0.0, |sum, c| sum * t + c) * t * (-z * z).exp();
-    (f64::from(x) * 0.5 * (1.0 + erf.copysign(f64::from(x)))) as f32
-}
-
-fn normalize(x: &mut [f32], norm: &NormWeights, epsilon: f32) {
-    let count = x.len() as f32;
-    let mean = x.iter().sum::<f32>() / count;
-    let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / count;
-    let factor = 1.0 / (variance + epsilon).sqrt();
-    for (i, (x, weight)) in x.iter_mut().zip(&norm.weight).enumerate() {
-        *x = (*x - mean) * factor * weight + norm.bias.as_ref().and_then(|bias| bias.get(i)).unwrap_or(&0.0);
     }
 }

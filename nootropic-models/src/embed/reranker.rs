@@ -84,13 +84,8 @@ impl Shared {
             if dropped() {
                 return Err(Error::Cancelled);
             }
-            let score = self.encoder.head().map_or(f32::NAN, |head| head.score(vectors));
-            if !score.is_finite() {
-                let problem = format!("it scores passage {i} with {score}: its weights are damaged");
-                return Err(Error::Invalid { what: "reranker".into(), problem });
-            }
-            if let Some(to) = scores.get_mut(i) {
-                *to = score;
+            if let (Some(head), Some(to)) = (self.encoder.head(), scores.get_mut(i)) {
+                *to = head.score(vectors)?;
             }
             Ok(())
         })?;

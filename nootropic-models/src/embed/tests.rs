@@ -82,7 +82,7 @@ pub(crate) fn agrees_with_the_reference(device: &OpenDevice) {
         let encoder = load(name, device, EncoderPrecision::F32);
         let mut found = f32::NAN;
         let take = |_, vectors: &[f32]| {
-            found = encoder.head().unwrap().score(vectors);
+            found = encoder.head().unwrap().score(vectors)?;
             Ok(())
         };
         encoder.encode(&[Text { tokens: &texts[0], second }], take).unwrap();

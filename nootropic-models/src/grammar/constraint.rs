@@ -74,11 +74,16 @@ impl Constraint {
         let mut allowed =
             self.matcher.compute_mask_or_eos().map_err(|error| Error::Grammar { problem: error.to_string() })?;
         self.could_end = self.closers.can_end(&allowed);
-        if self.tail.last().is_some_and(u8::is_ascii_digit) && !self.closers.goes_on_in_letters(&allowed) {
-            self.bound_number(&mut allowed);
-        }
-        if self.nesting.is_some() && self.may_be_negative_zero(&allowed) {
-            self.leave_out_negative_zero(&mut allowed);
+        let after_digit = self.tail.last().is_some_and(u8::is_ascii_digit);
+        let may_be_zero = self.nesting.is_some() && self.may_be_negative_zero(&allowed);
+        // In a string any text may come, and nothing of it is a number.
+        if (after_digit || may_be_zero) && !self.closers.goes_on_in_letters(&allowed) {
+            if after_digit {
+                self.bound_number(&mut allowed);
+            }
+            if may_be_zero {
+                self.leave_out_negative_zero(&mut allowed);
+            }
         }
         Ok(allowed)
     }

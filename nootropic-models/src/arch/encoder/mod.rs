@@ -14,7 +14,7 @@ pub(crate) use weights::{EncoderBlockWeights, EncoderWeights, Head};
 
 use super::config::{Config, Key, limit};
 use super::names::{Names, Part};
-use super::{Activation, Attention, Mlp, ModelFile, Rope};
+use super::{Activation, Attention, Mlp, ModelFile, Rope, shape};
 use crate::error::printable;
 use crate::{Error, Result};
 
@@ -177,19 +177,11 @@ impl Sizes {
             kinds: if names.has(&kinds) { names.rows(&kinds)? } else { 0 },
             blocks: vec![block; config.count(self.layers, limit::LAYERS)?],
             order: Order::NormAfter,
-            epsilon: epsilon(config, self.epsilon)?,
+            epsilon: shape::epsilon(config, self.epsilon)?,
             norm_biases: true,
             ropes: Vec::new(),
             head: None,
         };
         Ok((encoder, width))
-    }
-}
-
-fn epsilon(config: &Config<'_>, key: Key) -> Result<f32> {
-    match config.find_positive(key)? {
-        Some(epsilon) if epsilon <= 0.1 => Ok(epsilon),
-        Some(epsilon) => Err(config.refuse(key, format!("{epsilon}, more than any epsilon"))),
-        None => Err(Error::MissingKey { file: config.file().into(), key: config.name(key) }),
     }
 }

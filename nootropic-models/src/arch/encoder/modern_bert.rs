@@ -40,8 +40,8 @@ const MEAN: Key = Key { gguf: "", published: "classifier_pooling" };
 fn describe(config: &Config<'_>, names: &Names<'_>) -> Result<Encoder> {
     shape::activation(config, "hidden_activation", Activation::Gelu)?;
     let (mut encoder, width) = USUAL.encoder(config, names)?;
-    if let Some(epsilon) = config.find_positive(EPSILON)? {
-        encoder.epsilon = epsilon;
+    if config.find_positive(EPSILON)?.is_some() {
+        encoder.epsilon = shape::epsilon(config, EPSILON)?;
     }
     encoder.order = Order::NormBefore;
     encoder.norm_biases = names.has(&names.global(Part::OutputNorm, "bias"));
