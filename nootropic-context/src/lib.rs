@@ -6,6 +6,7 @@ mod error;
 #[cfg(test)]
 mod scale;
 
+pub mod documented;
 pub mod graph;
 pub mod index;
 pub mod lexical;

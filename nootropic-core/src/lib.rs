@@ -15,6 +15,7 @@
 pub mod reference;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod words;
 
 mod agent;
 mod arguments;

@@ -45,7 +45,10 @@ mod worker;
 
 pub use arch::ModelFile;
 pub use device::{Device, OpenDevice};
-pub use embed::{Distillation, Distilled, EmbedderSettings, EncoderPrecision, LocalEmbedder, LocalReranker, Pooling};
+pub use embed::{
+    DistillStep, Distillation, Distilled, DistilledFit, EmbedderSettings, EncoderPrecision, LocalEmbedder,
+    LocalReranker, Pooling, TextPair,
+};
 pub use error::{Error, Place, Result};
 pub use files::{Budget, Dims, Tensor};
 pub use forward::{Logits, Session, Transformer};

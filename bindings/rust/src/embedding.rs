@@ -1,10 +1,9 @@
 //! Texts as vectors, by a model on this machine.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use nootropic_core::{Capability, EffectKind, EmbedRole, Embedder, EmbedderInfo, Error as CoreError, Unit};
-use nootropic_models::{Device, Distillation, Distilled, EncoderPrecision, LocalEmbedder};
+use nootropic_core::{Capability, EffectKind, EmbedRole, Embedder, EmbedderInfo};
+use nootropic_models::{Device, EncoderPrecision, LocalEmbedder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -85,78 +84,5 @@ impl Command for Embed {
             vectors.iter().map(|a| vectors.iter().map(|b| a.cosine(b)).collect()).collect::<Result<_, _>>()?;
         let vectors = vectors.into_iter().map(|vector| vector.into_vec()).collect();
         Ok(Embedded { embedder: embedder.info().clone(), vectors, cosines })
-    }
-}
-
-/// Asks for a static embedder to be made of an encoder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ModelsDistill {
-    /// The encoder: a folder of safetensors with its configuration and `tokenizer.json`.
-    #[schemars(extend("x-positional" = 1, "x-value-name" = "FROM", "x-complete" = "dir"))]
-    pub from: PathBuf,
-    /// The folder to make.
-    #[schemars(extend("x-positional" = 2, "x-value-name" = "OUT", "x-complete" = "dir"))]
-    pub out: PathBuf,
-    /// Dimensions of its vectors; fewer are smaller and say less.
-    #[serde(default = "dimensions")]
-    #[schemars(range(min = 1, max = 65_536))]
-    pub dimensions: u32,
-    /// Where to run the encoder.
-    #[serde(default)]
-    pub device: Device,
-    /// How many threads of the CPU; without it, as many as there are processors.
-    #[serde(default)]
-    #[schemars(range(min = 1, max = 1024))]
-    pub threads: Option<u32>,
-}
-
-fn dimensions() -> u32 {
-    256
-}
-
-/// What was made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DistillReport {
-    /// The folder.
-    pub path: PathBuf,
-    /// Tokens that have a vector.
-    pub tokens: usize,
-    /// Dimensions of the vectors.
-    pub dimensions: usize,
-    /// The share of the encoder's variance that is left.
-    pub variance: f64,
-    /// Bytes of the table.
-    pub bytes: u64,
-}
-
-impl Command for ModelsDistill {
-    type Output = DistillReport;
-    const NAME: &'static str = "models.distill";
-    const SUMMARY: &'static str = "Make a static embedder of an encoder: a table of vectors, hundreds of times as fast";
-    const EFFECTS: &'static [EffectKind] = &[EffectKind::Read, EffectKind::Write];
-
-    fn describe(capability: Capability) -> Capability {
-        capability
-            .with_details(
-                "Encodes every token of the vocabulary alone, keeps the principal components, and lets rarer tokens count more. The folder is \
-                 read by `--embedder` and by Model2Vec.",
-            )
-            .with_example("Of MiniLM", json!({ "from": "all-MiniLM-L6-v2", "out": "minilm-static" }))
-    }
-
-    fn run(self, _: &Session, call: &Call) -> Result<DistillReport> {
-        let place = Place { device: self.device, threads: self.threads };
-        let distillation = Distillation { dimensions: self.dimensions as usize };
-        let device = place.open()?;
-        call.started("distill", Unit::Tokens);
-        let progress = |done: usize, all: usize| {
-            call.progress("distill", done as u64, Some(all as u64), Unit::Tokens);
-            if call.cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let result = distillation.run(&self.from, &self.out, &device, progress).map_err(CoreError::from);
-        call.finished("distill", &result);
-        let Distilled { tokens, dimensions, variance, bytes } = result?;
-        Ok(DistillReport { path: self.out, tokens, dimensions, variance, bytes })
     }
 }

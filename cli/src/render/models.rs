@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use nootropic::{
-    BenchPhase, BenchRow, DistillReport, Embedded, ModelProfile, ModelReport, ModelSource, ModelsReport, PullReport,
-    PullState, QuantizeReport,
+    BenchPhase, BenchRow, DistillReport, Embedded, FitReport, ModelProfile, ModelReport, ModelSource, ModelsReport,
+    PullReport, PullState, QuantizeReport,
 };
 
 use super::line;
@@ -88,14 +88,22 @@ pub(crate) fn embedded(output: &Embedded, _: Palette) -> String {
 }
 
 pub(crate) fn distilled(report: &DistillReport, palette: Palette) -> String {
-    format!(
+    let mut text = format!(
         "{}: {} tokens in {} dimensions ({}), {:.1} % of the encoder's variance",
         palette.path(plain(&report.path.to_string_lossy())),
         thousands(report.tokens as u64),
         report.dimensions,
         size(report.bytes),
         100.0 * report.variance
-    )
+    );
+    if let Some(FitReport { pairs, before, after }) = &report.fit {
+        line!(text, "");
+        text.push_str(&format!(
+            "Fitted to {} pairs of comments and code: mean reciprocal rank {before:.3} before, {after:.3} after",
+            thousands(*pairs as u64)
+        ));
+    }
+    text
 }
 
 pub(crate) fn model(report: &ModelReport, palette: Palette) -> String {

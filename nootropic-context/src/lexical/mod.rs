@@ -7,9 +7,10 @@ mod stem;
 pub(crate) mod tokenize;
 pub(crate) mod words;
 
+pub use nootropic_core::words::{Word, identifiers, parts};
 pub use posting::{Field, Frequencies, Posting};
 pub use segment::{POSTINGS, SEGMENTS, SegmentInfo, segments};
 pub use stem::stem;
 pub(crate) use tokenize::fold_name;
-pub use tokenize::{Word, fold, identifiers, is_stopword, normalize, parts};
+pub use tokenize::{fold, is_stopword, normalize};
 pub use words::TermKind;

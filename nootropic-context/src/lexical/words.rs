@@ -8,7 +8,8 @@ use nootropic_core::{Symbol, SymbolKind};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::posting::{Field, Frequencies};
-use super::tokenize::{fold, fold_name, identifiers, normalize, parts};
+use super::tokenize::{fold, fold_name, normalize};
+use super::{identifiers, parts};
 use crate::syntax::Parsed;
 
 /// The kinds of term, each a name space of its own in the inverted index.

@@ -13,7 +13,7 @@ use super::table::{self, TokenTable};
 use super::{EmbedderSettings, Pooling, Text};
 use crate::tokens::{Special, TokenId, Tokenizer};
 use crate::worker;
-use crate::{Device, Error, ModelFile, OpenDevice, Result, Safetensors};
+use crate::{Device, Error, ModelFile, OpenDevice, Result};
 
 /// An encoder in a file (BERT, Nomic-BERT, ModernBERT), run on this machine; or a static embedder of Model2Vec, which looks up a vector for
 /// each token and is hundreds of times as fast.
@@ -71,10 +71,17 @@ impl LocalEmbedder {
         change: impl FnOnce(&mut EmbedderSettings),
     ) -> Result<Self> {
         let file = ModelFile::open(path)?;
-        if let ModelFile::Safetensors(folder) = &file
-            && folder.config::<Named>()?.model_type.as_deref() == Some(table::MODEL_TYPE)
-        {
-            return Self::table(folder);
+        if let ModelFile::Safetensors(folder) = &file {
+            let config: TableConfig = folder.config()?;
+            if config.model_type.as_deref() == Some(table::MODEL_TYPE) {
+                let table = TokenTable::read(folder, config.split_identifiers)?;
+                let id = match folder.file_of("embeddings") {
+                    Some(file) => identity::of_table(file, &table)?,
+                    None => String::new(), // it was read
+                };
+                folder.let_go();
+                return Ok(Self::of_table(table, id));
+            }
         }
         let encoder = TextEncoder::load(&file, device, precision)?;
         let tokenizer = tokenizer_of(&file, &encoder)?;
@@ -88,10 +95,7 @@ impl LocalEmbedder {
         Ok(Self { info, settings, shared: Arc::new(Shared::Encoder { tokenizer, encoder }) })
     }
 
-    fn table(folder: &Safetensors) -> Result<Self> {
-        let table = TokenTable::read(folder)?;
-        let id = identity::of_table(folder, table.tokenizer(), table.columns())?;
-        folder.let_go();
+    fn of_table(table: TokenTable, id: String) -> Self {
         let info = EmbedderInfo { id, dim: table.columns(), max_tokens: table::MAX_TOKENS };
         let settings = EmbedderSettings {
             pooling: Pooling::Mean,
@@ -99,7 +103,7 @@ impl LocalEmbedder {
             document_prefix: String::new(),
             max_tokens: table::MAX_TOKENS,
         };
-        Ok(Self { info, settings, shared: Arc::new(Shared::Table(table)) })
+        Self { info, settings, shared: Arc::new(Shared::Table(table)) }
     }
 
     /// How texts become vectors.
@@ -149,10 +153,12 @@ impl Embedder for LocalEmbedder {
     }
 }
 
-/// What `config.json` says of the family.
+/// What `config.json` says of a table.
 #[derive(Deserialize)]
-struct Named {
+struct TableConfig {
     model_type: Option<String>,
+    #[serde(default)]
+    split_identifiers: bool,
 }
 
 impl Shared {

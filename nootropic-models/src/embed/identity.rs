@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::table::TokenTable;
 use super::{EmbedderSettings, EncoderPrecision};
 use crate::arch::Encoder;
 use crate::tokens::{TokenId, Tokenizer};
-use crate::{Error, ModelFile, Result, Safetensors};
+use crate::{Error, ModelFile, Result, SafetensorsFile};
 
 /// A name for what makes the vectors: two of the same name make the same ones. Where the file lies makes no difference.
 pub(super) fn identity(
@@ -38,15 +39,18 @@ pub(super) fn identity(
     Ok(format!("{family}-{columns}-{precision}-{}", &hasher.finalize().to_hex()[..12]))
 }
 
-/// The same for a table of vectors.
-pub(super) fn of_table(file: &Safetensors, tokenizer: &Tokenizer, columns: usize) -> Result<String> {
+/// The same for a table of vectors, whose file this is.
+pub(super) fn of_table(file: &SafetensorsFile, table: &TokenTable) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     for name in ["embeddings", "mapping", "weights"].into_iter().filter(|name| file.contains(name)) {
         let (info, bytes) = file.raw(name)?;
         hasher.update(format!("{name} {:?} {:?}\n", info.dtype, info.shape).as_bytes()).update(bytes);
     }
-    vocabulary(tokenizer, &mut hasher);
-    Ok(format!("static-{columns}-{}", &hasher.finalize().to_hex()[..12]))
+    vocabulary(table.tokenizer(), &mut hasher);
+    if table.splits_identifiers() {
+        hasher.update(super::table::SPLIT_IDENTIFIERS.as_bytes());
+    }
+    Ok(format!("static-{}-{}", table.columns(), &hasher.finalize().to_hex()[..12]))
 }
 
 fn vocabulary(tokenizer: &Tokenizer, hasher: &mut blake3::Hasher) {

@@ -1,8 +1,10 @@
 //! Texts as vectors: encoders that run here as [`Embedder`](nootropic_core::Embedder) and [`Reranker`](nootropic_core::Reranker).
 
+mod code_vocabulary;
 mod distill;
 mod embedder;
 mod encoder;
+mod fit;
 mod identity;
 mod pooling;
 mod principal;
@@ -11,8 +13,9 @@ mod settings;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
+mod words;
 
-pub use distill::{Distillation, Distilled};
+pub use distill::{DistillStep, Distillation, Distilled, DistilledFit, TextPair};
 pub use embedder::LocalEmbedder;
 pub use encoder::EncoderPrecision;
 pub use pooling::Pooling;

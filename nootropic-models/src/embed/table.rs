@@ -1,17 +1,22 @@
 //! A vector for each token, and a text's is their mean: a static embedder.
 //!
 //! Files are those of Model2Vec: `embeddings`, `[rows, columns]`, in F32, F16, BF16 or I8; `mapping` from tokens to rows and `weights` of
-//! tokens, where there are any; `tokenizer.json` beside them. Tulkens and van Dongen, *Model2Vec*, 2024.
+//! tokens, where there are any; `tokenizer.json` beside them. Tulkens and van Dongen, *Model2Vec*, 2024. Where `config.json` says
+//! `split_identifiers`, the table is for code, and reads the words of its identifiers.
 
 use nootropic_core::{Embedding, Result as CoreResult};
 
 use super::embedder::beginning;
+use super::words::WordTokens;
 use crate::error::printable;
 use crate::tokens::{TokenId, TokenKind, Tokenizer};
-use crate::{Error, Place, Result, Safetensors, SafetensorsType};
+use crate::{Error, Place, Result, Safetensors, SafetensorsFile, SafetensorsType};
 
 /// What `config.json` calls such a model.
 pub(super) const MODEL_TYPE: &str = "model2vec";
+
+/// What `config.json` has where a table reads the words of identifiers.
+pub(super) const SPLIT_IDENTIFIERS: &str = "split_identifiers";
 
 /// Tokens of a text that count.
 pub(super) const MAX_TOKENS: usize = 512;
@@ -24,6 +29,8 @@ pub(crate) struct TokenTable {
     columns: usize,
     /// Row and weight of each token; of what means nothing, such as the token for unknown words, none.
     tokens: Vec<Option<(u32, f32)>>,
+    /// Of a table for code.
+    words: Option<WordTokens>,
 }
 
 #[derive(Debug)]
@@ -35,52 +42,50 @@ enum Rows {
 
 impl TokenTable {
     /// Reads a table; every row and weight that a token names must be there.
-    pub(super) fn read(file: &Safetensors) -> Result<Self> {
-        let tokenizer = Tokenizer::from_folder(file.folder())?;
-        let name = || file.folder().display().to_string();
-        let malformed =
-            |tensor: &str, problem: String| Error::Malformed { file: name(), place: Place::tensor(tensor), problem };
+    pub(super) fn read(folder: &Safetensors, splits_identifiers: bool) -> Result<Self> {
+        let tokenizer = Tokenizer::from_folder(folder.folder())?;
+        match folder.file_of("embeddings") {
+            Some(file) => Self::of(file, tokenizer, splits_identifiers),
+            None => {
+                let file = folder.folder().display().to_string();
+                Err(Error::MissingTensor { file, tensor: "embeddings".into() })
+            }
+        }
+    }
+
+    /// The same of a file and a vocabulary.
+    pub(super) fn of(file: &SafetensorsFile, tokenizer: Tokenizer, splits_identifiers: bool) -> Result<Self> {
+        let malformed = |problem: String| {
+            let place = Place::tensor("embeddings");
+            Error::Malformed { file: file.name().into(), place, problem }
+        };
         let (info, bytes) = file.raw("embeddings")?;
         let [count, columns] = *info.shape else {
-            return Err(malformed("embeddings", format!("shape {:?}, where rows and columns are needed", info.shape)));
+            return Err(malformed(format!("shape {:?}, where rows and columns are needed", info.shape)));
         };
         let sizes = usize::try_from(count)
             .ok()
             .zip(usize::try_from(columns).ok())
             .filter(|(rows, columns)| *rows > 0 && *columns > 0);
-        let (count, columns) = sizes.ok_or_else(|| malformed("embeddings", "it is empty".into()))?;
+        let (count, columns) = sizes.ok_or_else(|| malformed("it is empty".into()))?;
         let rows = match info.dtype {
             SafetensorsType::I8 => Rows::Bytes(bytes.iter().map(|byte| *byte as i8).collect()),
             _ => Rows::Floats(file.tensor("embeddings")?.to_f32()?),
         };
-        let means_something = |token: &u32| tokenizer.kind(TokenId(*token)) != TokenKind::Unknown;
-        let mut tokens: Vec<Option<(u32, f32)>> = (0..tokenizer.len() as u32)
-            .map(|token| Some(token).filter(means_something).map(|row| (row, 1.0)))
-            .collect();
-        if file.contains("mapping") {
-            let (info, bytes) = file.raw("mapping")?;
-            let numbers = integers(info.dtype, bytes).ok_or_else(|| {
-                let found = printable(info.dtype.name());
-                Error::UnsupportedType { what: format!("{}, {}", name(), Place::tensor("mapping")), found, op: "read" }
-            })?;
-            for (token, row) in tokens.iter_mut().zip(numbers) {
-                *token = token.and_then(|_| u32::try_from(row).ok()).map(|row| (row, 1.0));
-            }
+        let tokens = rows_of_tokens(file, &tokenizer)?;
+        if let Some((wrong, _)) = tokens.iter().flatten().find(|(row, _)| *row as usize >= count) {
+            return Err(malformed(format!("{count} rows, and a token of row {wrong}")));
         }
-        if file.contains("weights") {
-            let weights = file.tensor("weights")?.to_f32()?;
-            for (token, weight) in tokens.iter_mut().zip(weights) {
-                *token = token.map(|(row, _)| (row, weight)).filter(|_| weight.is_finite());
-            }
-        }
-        if let Some(wrong) = tokens.iter().flatten().find(|(row, _)| *row as usize >= count) {
-            return Err(malformed("embeddings", format!("{count} rows, and a token of row {}", wrong.0)));
-        }
-        Ok(Self { tokenizer, rows, columns, tokens })
+        let words = splits_identifiers.then(WordTokens::default);
+        Ok(Self { tokenizer, rows, columns, tokens, words })
     }
 
     pub(super) fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    pub(super) fn splits_identifiers(&self) -> bool {
+        self.words.is_some()
     }
 
     pub(super) fn columns(&self) -> usize {
@@ -90,16 +95,12 @@ impl TokenTable {
     /// The vector of a text. One in which nothing means anything has a direction of its own, the same for all such texts, so that
     /// it stands in nobody's way.
     pub(super) fn embed(&self, text: &str) -> CoreResult<Embedding> {
-        let tokens = beginning(&self.tokenizer, "", text, MAX_TOKENS)?;
         let mut sum = vec![0.0; self.columns];
-        for TokenId(token) in tokens {
-            let Some((row, weight)) = self.tokens.get(token as usize).copied().flatten() else { continue };
-            let range = row as usize * self.columns..(row as usize + 1) * self.columns;
-            match &self.rows {
-                Rows::Floats(rows) => add(&mut sum, rows.get(range).unwrap_or_default().iter().copied(), weight),
-                Rows::Bytes(rows) => {
-                    add(&mut sum, rows.get(range).unwrap_or_default().iter().map(|x| f32::from(*x)), weight)
-                }
+        match &self.words {
+            Some(words) => words.visit(&self.tokenizer, text, MAX_TOKENS, |token| self.add(token, &mut sum))?,
+            None => {
+                let tokens = beginning(&self.tokenizer, "", text, MAX_TOKENS)?;
+                tokens.into_iter().for_each(|TokenId(token)| self.add(token, &mut sum));
             }
         }
         if sum.iter().all(|x| *x == 0.0) {
@@ -107,6 +108,41 @@ impl TokenTable {
         }
         Embedding::normalized(sum)
     }
+
+    /// Adds the vector of a token, if it has one.
+    fn add(&self, token: u32, sum: &mut [f32]) {
+        let Some((row, weight)) = self.tokens.get(token as usize).copied().flatten() else { return };
+        let range = row as usize * self.columns..(row as usize + 1) * self.columns;
+        match &self.rows {
+            Rows::Floats(rows) => add(sum, rows.get(range).unwrap_or_default().iter().copied(), weight),
+            Rows::Bytes(rows) => add(sum, rows.get(range).unwrap_or_default().iter().map(|x| f32::from(*x)), weight),
+        }
+    }
+}
+
+/// Row and weight of each token, as the file says.
+fn rows_of_tokens(file: &SafetensorsFile, tokenizer: &Tokenizer) -> Result<Vec<Option<(u32, f32)>>> {
+    let means_something = |token: &u32| tokenizer.kind(TokenId(*token)) != TokenKind::Unknown;
+    let mut tokens: Vec<Option<(u32, f32)>> =
+        (0..tokenizer.len() as u32).map(|token| Some(token).filter(means_something).map(|row| (row, 1.0))).collect();
+    if file.contains("mapping") {
+        let (info, bytes) = file.raw("mapping")?;
+        let numbers = integers(info.dtype, bytes).ok_or_else(|| {
+            let (what, found) =
+                (format!("{}, {}", file.name(), Place::tensor("mapping")), printable(info.dtype.name()));
+            Error::UnsupportedType { what, found, op: "read" }
+        })?;
+        for (token, row) in tokens.iter_mut().zip(numbers) {
+            *token = token.and_then(|_| u32::try_from(row).ok()).map(|row| (row, 1.0));
+        }
+    }
+    if file.contains("weights") {
+        let weights = file.tensor("weights")?.to_f32()?;
+        for (token, weight) in tokens.iter_mut().zip(weights) {
+            *token = token.map(|(row, _)| (row, weight)).filter(|_| weight.is_finite());
+        }
+    }
+    Ok(tokens)
 }
 
 fn add(sum: &mut [f32], row: impl Iterator<Item = f32>, weight: f32) {

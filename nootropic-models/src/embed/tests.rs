@@ -277,11 +277,12 @@ fn a_static_embedder_is_distilled_and_keeps_its_contract() {
     let folder = letters();
     let out = folder.path().join("static");
     let mut reports = Vec::new();
-    let report = |done, all| {
+    let report = |_, done, all| {
         reports.push((done, all));
         ControlFlow::Continue(())
     };
-    let distilled = Distillation { dimensions: 16 }.run(folder.path(), &out, &cpu(), report).unwrap();
+    let distilled =
+        Distillation { dimensions: 16, ..Distillation::default() }.run(folder.path(), &out, &cpu(), report).unwrap();
     // All but those that begin, end, pad or stand for others.
     assert_eq!((distilled.tokens, distilled.dimensions, reports.last()), (60, 16, Some(&(60, 60))));
     assert!((0.5..=1.0).contains(&distilled.variance), "{distilled:?}");
@@ -293,12 +294,12 @@ fn a_static_embedder_is_distilled_and_keeps_its_contract() {
     assert_eq!(embed("\u{4e16}"), embed(""), "what it does not know says nothing");
 
     let other = folder.path().join("other");
-    let more = Distillation::default().run(folder.path(), &other, &cpu(), |_, _| ControlFlow::Continue(()));
+    let more = Distillation::default().run(folder.path(), &other, &cpu(), |_, _, _| ControlFlow::Continue(()));
     assert!(more.unwrap_err().to_string().contains("256 dimensions of an encoder that has 32"));
-    let small = Distillation { dimensions: 8 };
-    let exists = small.run(folder.path(), &out, &cpu(), |_, _| ControlFlow::Continue(())).unwrap_err();
+    let small = Distillation { dimensions: 8, ..Distillation::default() };
+    let exists = small.run(folder.path(), &out, &cpu(), |_, _, _| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(exists, Error::Io { .. }), "nothing is overwritten: {exists}");
-    let stopped = small.run(folder.path(), &other, &cpu(), |_, _| ControlFlow::Break(())).unwrap_err();
+    let stopped = small.run(folder.path(), &other, &cpu(), |_, _, _| ControlFlow::Break(())).unwrap_err();
     assert!(matches!(stopped, Error::Cancelled) && !other.exists());
 }
 

@@ -86,11 +86,16 @@ impl Safetensors {
     /// What tensors there are, file by file.
     pub fn tensors(&self) -> impl Iterator<Item = SafetensorsInfo<'_>> {
         self.files.iter().enumerate().flat_map(move |(place, file)| {
-            file.tensors().filter(move |tensor| self.file_of(tensor.name) == Some(place))
+            file.tensors().filter(move |tensor| self.place_of(tensor.name) == Some(place))
         })
     }
 
-    fn file_of(&self, name: &str) -> Option<usize> {
+    /// The file that has the tensor of that name.
+    pub(crate) fn file_of(&self, name: &str) -> Option<&SafetensorsFile> {
+        self.place_of(name).and_then(|place| self.files.get(place))
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
         let found = self.tensors.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
         self.tensors.get(found).map(|(_, file)| *file)
     }
@@ -105,16 +110,8 @@ impl Safetensors {
     /// # Errors
     /// As there.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
-        match self.file_of(name).and_then(|file| self.files.get(file)) {
+        match self.file_of(name) {
             Some(file) => file.tensor(name),
-            None => Err(Error::MissingTensor { file: self.folder.display().to_string(), tensor: name.into() }),
-        }
-    }
-
-    /// The tensor of that name, of any type, as bytes; see [`SafetensorsFile::raw`].
-    pub(crate) fn raw(&self, name: &str) -> Result<(SafetensorsInfo<'_>, &[u8])> {
-        match self.file_of(name).and_then(|file| self.files.get(file)) {
-            Some(file) => file.raw(name),
             None => Err(Error::MissingTensor { file: self.folder.display().to_string(), tensor: name.into() }),
         }
     }
