@@ -57,3 +57,26 @@ pub(super) fn for_each_part<T: Send>(
         run(i * rows, unsafe { data.part(i * part..len.min((i + 1) * part)) });
     });
 }
+
+/// Calls `run` for panels of rows of several buffers, each with its row length, on the threads of `pool`: with the panel's rows, and its
+/// part of each buffer. There are as many panels for each thread, of about `about` rows.
+pub(crate) fn for_each_panel<const N: usize>(
+    pool: &Pool,
+    rows: usize,
+    about: usize,
+    buffers: [(&mut [f32], usize); N],
+    run: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
+) {
+    let per_thread = rows.div_ceil(pool.threads() * about.max(1));
+    let panel = rows.div_ceil(pool.threads() * per_thread.max(1)).max(1);
+    let buffers = buffers.map(|(numbers, row)| (Disjoint::new(numbers), row));
+    pool.run(rows.div_ceil(panel), |i| {
+        let rows = i * panel..rows.min((i + 1) * panel);
+        // SAFETY: the rows of different panels do not overlap, and each panel is run once.
+        let parts = std::array::from_fn(|b| unsafe {
+            let (numbers, row) = &buffers[b];
+            numbers.part(rows.start * row..rows.end * row)
+        });
+        run(rows, parts);
+    });
+}

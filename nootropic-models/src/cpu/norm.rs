@@ -62,6 +62,20 @@ pub fn layer_norm(pool: &Pool, x: &[f32], weight: &[f32], bias: &[f32], eps: f32
     Ok(())
 }
 
+/// [`layer_norm`] where `out` is `x`.
+///
+/// # Errors
+/// As [`layer_norm`].
+pub fn layer_norm_in_place(pool: &Pool, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) -> Result<()> {
+    let columns = weight.len();
+    let bias_len = if bias.is_empty() { columns } else { bias.len() };
+    check("layer_norm", x.len(), columns, bias_len, x.len())?;
+    for_each_part(pool, x, columns, ROWS, |_, rows| {
+        Isa::best().run(Norm { rows, weight, bias, eps, centre: true });
+    });
+    Ok(())
+}
+
 fn check(what: &str, x: usize, weight: usize, bias: usize, out: usize) -> Result<()> {
     if weight > 0 && weight == bias && x.is_multiple_of(weight) && x == out {
         return Ok(());

@@ -1,91 +1,82 @@
 //! An encoder.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::layers::Machine;
-use super::mlp::{CpuMlp, MlpScratch};
-use super::pack::{PackedLinear, Packer};
+use super::embedding::Embedding;
+use super::encoder_block::{CpuEncoderBlock, PanelRoom, Worker};
 use crate::Result;
-use crate::arch::{Encoder, EncoderBlock, EncoderBlockWeights, EncoderWeights, NormWeights, Order, Table};
-use crate::cpu::{
-    self, Activations, Attention, KvCache, KvPrecision, PackedMatrix, Pool, Queries, Rotation, add, layer_norm,
-};
+use crate::arch::{Encoder, EncoderWeights, NormWeights, Table};
+use crate::cpu::{AttentionRoom, Pool, Spares, WholeTexts, for_each_panel, layer_norm_in_place};
 use crate::embed::Text;
+
+/// Rows that a thread takes through a block at once: what lies between the operations stays in its second cache.
+const PANEL: usize = 32;
 
 /// An encoder with its weights packed for the CPU.
 #[derive(Debug)]
 pub(crate) struct CpuEncoder {
     encoder: Encoder,
     pool: Arc<Pool>,
-    embedding: Arc<PackedMatrix>,
+    embedding: Embedding,
     positions: Vec<f32>,
     kinds: Vec<f32>,
     embedding_norm: NormWeights,
     blocks: Vec<CpuEncoderBlock>,
     norm: Option<NormWeights>,
-    /// How keys and values are kept while their text is read.
-    precision: KvPrecision,
+    eight_bits: bool,
+    panels: Spares<PanelRoom>,
+    attention: Spares<AttentionRoom>,
     /// Left by the last pass.
     scratch: Mutex<Option<Box<Scratch>>>,
 }
 
-#[derive(Debug)]
-struct CpuEncoderBlock {
-    query: PackedLinear,
-    key: PackedLinear,
-    value: PackedLinear,
-    output: PackedLinear,
-    attention_norm: Option<NormWeights>,
-    mlp: CpuMlp,
-    mlp_norm: NormWeights,
-}
-
-/// Room for what is between the operations, to be used again by the next pass.
+/// Room for what is between attention and the rest.
 #[derive(Debug, Default)]
 struct Scratch {
     x: Vec<f32>,
-    normed: Vec<f32>,
-    query: Vec<f32>,
-    key: Vec<f32>,
-    value: Vec<f32>,
+    queries_keys: Vec<f32>,
+    values: Vec<f32>,
     mixed: Vec<f32>,
-    result: Vec<f32>,
-    mlp: MlpScratch,
-    activations: Activations,
 }
 
+/// A text, and the row of its first position.
+type Placed<'a> = (Range<usize>, Text<'a>);
+
 impl CpuEncoder {
-    /// Packs the weights; `eight_bits` makes plain floats smaller and faster by a factor, and off by a part in a thousand.
+    /// Packs the weights; `eight_bits` makes them smaller and faster by a factor, and off by a part in a hundred.
     ///
     /// # Errors
-    /// As [`PackedMatrix::new`].
+    /// [`Error::Invalid`](crate::Error::Invalid) if a matrix is too large or of a type that cannot be read,
+    /// [`Error::Io`](crate::Error::Io) if there is no memory.
     pub(crate) fn new(
         encoder: Encoder,
         weights: EncoderWeights<'_>,
         pool: Arc<Pool>,
         eight_bits: bool,
     ) -> Result<Self> {
-        let mut packer = Packer { eight_bits, ..Packer::default() };
-        let precision = if eight_bits { KvPrecision::F16 } else { KvPrecision::F32 };
-        let blocks = weights.blocks.into_iter().map(|block| CpuEncoderBlock::new(block, &mut packer));
+        let blocks = weights.blocks.into_iter().zip(&encoder.blocks);
+        let blocks = blocks.map(|(weights, shape)| CpuEncoderBlock::new(weights, shape, eight_bits));
         let blocks = blocks.collect::<Result<_>>()?;
         Ok(Self {
+            embedding: Embedding::new(&weights.embedding, eight_bits)?,
             encoder,
             pool,
-            embedding: packer.matrix(&weights.embedding)?,
             positions: weights.positions,
             kinds: weights.kinds,
             embedding_norm: weights.embedding_norm,
             blocks,
             norm: weights.norm,
-            precision,
+            eight_bits,
+            panels: Spares::default(),
+            attention: Spares::default(),
             scratch: Mutex::default(),
         })
     }
 
-    /// Whether it computes with weights of eight bits where the file has floats.
+    /// Whether it computes with weights of eight bits.
     pub(crate) fn eight_bits(&self) -> bool {
-        self.precision == KvPrecision::F16
+        self.eight_bits
     }
 
     pub(crate) fn encoder(&self) -> &Encoder {
@@ -108,134 +99,120 @@ impl CpuEncoder {
     }
 
     fn pass_in(&self, texts: &[Text<'_>], scratch: &mut Scratch) -> Result<()> {
-        let (epsilon, order) = (self.encoder.epsilon, self.encoder.order);
-        self.embed(texts, &mut scratch.normed)?;
-        let tables: Vec<Table> = self.encoder.ropes.iter().map(|rope| table(rope, texts)).collect();
-        normalize(&self.pool, &self.embedding_norm, epsilon, &scratch.normed, &mut scratch.x)?;
-        for (block, shape) in self.blocks.iter().zip(&self.encoder.blocks) {
-            let before = |norm| (order == Order::NormBefore).then_some(norm);
-            let normed = self.normalized(block.attention_norm.as_ref().and_then(before), scratch)?;
-            self.attend(block, shape, texts, &tables, normed, scratch)?;
-            self.join(block.attention_norm.as_ref(), scratch)?;
-            let normed = self.normalized(before(&block.mlp_norm), scratch)?;
-            let Scratch { x, normed: of_norm, result, mlp, activations, .. } = scratch;
-            let mut machine = Machine { pool: &self.pool, activations };
-            let input = if normed { of_norm } else { x };
-            block.mlp.forward(&mut machine, &shape.mlp, mlp, input, result)?;
-            self.join(Some(&block.mlp_norm), scratch)?;
+        let Scratch { x, queries_keys, values, mixed } = scratch;
+        let (columns, tables) = (self.encoder.columns, self.tables(texts));
+        let texts = placed(texts);
+        let rows = texts.last().map_or(0, |(range, _)| range.end);
+        x.resize(rows * columns, 0.0);
+        self.for_each_panel(rows, [(x, columns)], |rows, worker, [x]| {
+            self.embed(&texts, rows, x)?;
+            normalize(worker, &self.embedding_norm, x)
+        })?;
+        let ranges: Vec<Range<usize>> = texts.iter().map(|(range, _)| range.clone()).collect();
+        for (i, shape) in self.encoder.blocks.iter().enumerate() {
+            let Some(block) = self.blocks.get(i) else { break };
+            let attention = &shape.attention;
+            let row = attention.heads * attention.head_columns;
+            let table = attention.rope.and_then(|rope| tables.get(rope));
+            queries_keys.resize(rows * 2 * row, 0.0);
+            values.resize(rows * row, 0.0);
+            mixed.resize(rows * row, 0.0);
+            let buffers = [(&mut **x, columns), (queries_keys, 2 * row), (values, row)];
+            self.for_each_panel(rows, buffers, |panel, worker, [x, queries_keys, values]| {
+                let angles = table.map(|table| angles(table, rows, &panel));
+                block.query_key_value(worker, attention.head_columns, angles, x, queries_keys, values)
+            })?;
+            let whole = WholeTexts {
+                heads: attention.heads,
+                head_dim: attention.head_columns,
+                scale: attention.scale,
+                window: attention.window,
+                texts: &ranges,
+                queries_keys,
+                values,
+            };
+            whole.run(&self.pool, &self.attention, mixed)?;
+            self.for_each_panel(rows, [(x, columns), (mixed, row)], |_, worker, [x, mixed]| {
+                block.finish(worker, mixed, x)
+            })?;
         }
-        if let Some(norm) = &self.norm {
-            std::mem::swap(&mut scratch.x, &mut scratch.normed);
-            normalize(&self.pool, norm, epsilon, &scratch.normed, &mut scratch.x)?;
+        match &self.norm {
+            Some(norm) => self.for_each_panel(rows, [(x, columns)], |_, worker, [x]| normalize(worker, norm, x)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Normalizes `x` where a norm comes first; whether one does.
-    fn normalized(&self, norm: Option<&NormWeights>, scratch: &mut Scratch) -> Result<bool> {
-        let Some(norm) = norm else { return Ok(false) };
-        normalize(&self.pool, norm, self.encoder.epsilon, &scratch.x, &mut scratch.normed)?;
-        Ok(true)
-    }
-
-    /// Adds the result to `x`, and normalizes the sum where the order has it so.
-    fn join(&self, norm: Option<&NormWeights>, scratch: &mut Scratch) -> Result<()> {
-        add(&self.pool, &mut scratch.x, &scratch.result);
-        match norm {
-            Some(norm) if self.encoder.order == Order::NormAfter => {
-                std::mem::swap(&mut scratch.x, &mut scratch.normed);
-                normalize(&self.pool, norm, self.encoder.epsilon, &scratch.normed, &mut scratch.x)
+    /// Runs `work` for panels of rows; its first error, if there is one.
+    fn for_each_panel<const N: usize>(
+        &self,
+        rows: usize,
+        buffers: [(&mut [f32], usize); N],
+        work: impl Fn(Range<usize>, &mut Worker<'_>, [&mut [f32]; N]) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let outcome = Mutex::new(Ok(()));
+        for_each_panel(&self.pool, rows, PANEL, buffers, |rows, parts| {
+            let done = self.panels.with(|room| {
+                let Encoder { order, epsilon, .. } = self.encoder;
+                work(rows, &mut Worker { pool: &self.pool, order, epsilon, room }, parts)
+            });
+            if let Err(problem) = done {
+                *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Err(problem);
             }
-            _ => Ok(()),
-        }
+        });
+        outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn embed(&self, texts: &[Text<'_>], x: &mut Vec<f32>) -> Result<()> {
+    /// The sum of what a word, its position and its kind of text have.
+    fn embed(&self, texts: &[Placed<'_>], rows: Range<usize>, x: &mut [f32]) -> Result<()> {
         let columns = self.encoder.columns;
-        x.resize(texts.iter().map(|text| text.tokens.len()).sum::<usize>() * columns, 0.0);
-        let places =
-            texts.iter().flat_map(|text| (0..).zip(text.tokens).map(move |(position, token)| (position, *token, text)));
-        for ((position, token, text), row) in places.zip(x.chunks_exact_mut(columns)) {
-            self.embedding.row(token as usize, row)?;
+        let mut at = texts.partition_point(|(range, _)| range.end <= rows.start);
+        for (row, x) in rows.zip(x.chunks_exact_mut(columns)) {
+            at += usize::from(texts.get(at).is_some_and(|(range, _)| range.end <= row));
+            let Some((range, text)) = texts.get(at) else { break };
+            let position = row - range.start;
+            self.embedding.read(text.tokens.get(position).map_or(0, |token| *token as usize), x)?;
             let kind = text.kind(position).min(self.encoder.kinds.saturating_sub(1));
             for added in [self.positions.get(position * columns..), self.kinds.get(kind * columns..)] {
-                row.iter_mut().zip(added.unwrap_or_default()).for_each(|(x, y)| *x += y);
+                x.iter_mut().zip(added.unwrap_or_default()).for_each(|(x, y)| *x += y);
             }
         }
         Ok(())
     }
 
-    /// From `x`, or from what is normalized, to the result of attention.
-    fn attend(
-        &self,
-        block: &CpuEncoderBlock,
-        shape: &EncoderBlock,
-        texts: &[Text<'_>],
-        tables: &[Table],
-        normed: bool,
-        scratch: &mut Scratch,
-    ) -> Result<()> {
-        let Scratch { x, normed: of_norm, query, key, value, mixed, result, activations, .. } = scratch;
-        let mut machine = Machine { pool: &self.pool, activations };
-        machine.linear(
-            if normed { of_norm } else { x },
-            &mut [(&block.query, &mut *query), (&block.key, &mut *key), (&block.value, &mut *value)],
-        )?;
-        let attention = &shape.attention;
-        if let Some(Table { cos, sin }) = attention.rope.and_then(|rope| tables.get(rope)) {
-            let tokens = texts.iter().map(|text| text.tokens.len()).sum();
-            let (pairs, head_dim) = (cpu::Pairs::Halves, attention.head_columns);
-            let rotation = Rotation { pairs, head_dim, tokens, cos, sin };
-            rotation.apply(&self.pool, query)?;
-            rotation.apply(&self.pool, key)?;
-        }
-        let row = attention.heads * attention.head_columns;
-        let mut start = 0;
-        let mut caches = Vec::with_capacity(texts.len());
-        for text in texts {
-            let range = start..start + text.tokens.len() * row;
-            start = range.end;
-            let mut cache = KvCache::new(self.precision, attention.heads, attention.head_columns)?;
-            let (keys, values) = (key.get(range.clone()), value.get(range));
-            cache.append(&self.pool, keys.unwrap_or_default(), values.unwrap_or_default())?;
-            caches.push(cache);
-        }
-        let sessions: Vec<Queries<'_>> =
-            caches.iter().map(|cache| Queries { cache, first: 0, tokens: cache.len() }).collect();
-        mixed.resize(query.len(), 0.0);
-        let (heads, scale, window) = (attention.heads, attention.scale, attention.window);
-        let attention = Attention { heads, scale, causal: false, window, soft_cap: None };
-        attention.run(&self.pool, &sessions, query, mixed)?;
-        machine.linear(mixed, &mut [(&block.output, result)])
+    /// The angles of each rope at all positions of all texts.
+    fn tables(&self, texts: &[Text<'_>]) -> Vec<Table> {
+        let ropes = self.encoder.ropes.iter();
+        let table = |rope: &crate::arch::Rope| {
+            let mut table = Table { cos: Vec::new(), sin: Vec::new() };
+            for text in texts {
+                let Table { cos, sin } = rope.table(0, text.tokens.len(), text.tokens.len());
+                table.cos.extend(cos);
+                table.sin.extend(sin);
+            }
+            table
+        };
+        ropes.map(table).collect()
     }
 }
 
-impl CpuEncoderBlock {
-    fn new(weights: EncoderBlockWeights<'_>, packer: &mut Packer) -> Result<Self> {
-        Ok(Self {
-            query: packer.linear(weights.query)?,
-            key: packer.linear(weights.key)?,
-            value: packer.linear(weights.value)?,
-            output: packer.linear(weights.output)?,
-            attention_norm: weights.attention_norm,
-            mlp: CpuMlp::new(weights.mlp, packer)?,
-            mlp_norm: weights.mlp_norm,
-        })
-    }
+/// Each text with its rows.
+fn placed<'a>(texts: &[Text<'a>]) -> Vec<Placed<'a>> {
+    let mut end = 0;
+    let place = |text: &Text<'a>| {
+        let start = end;
+        end += text.tokens.len();
+        (start..end, *text)
+    };
+    texts.iter().map(place).collect()
 }
 
-fn normalize(pool: &Pool, norm: &NormWeights, epsilon: f32, x: &[f32], out: &mut Vec<f32>) -> Result<()> {
-    out.resize(x.len(), 0.0);
-    layer_norm(pool, x, &norm.weight, norm.bias.as_deref().unwrap_or_default(), epsilon, out)
+/// The angles of a panel of `rows` rows in all.
+fn angles<'a>(table: &'a Table, rows: usize, panel: &Range<usize>) -> (&'a [f32], &'a [f32]) {
+    let pairs = table.cos.len() / rows;
+    let part = panel.start * pairs..panel.end * pairs;
+    (table.cos.get(part.clone()).unwrap_or_default(), table.sin.get(part).unwrap_or_default())
 }
 
-/// The angles of a rope at all positions of all texts.
-fn table(rope: &crate::arch::Rope, texts: &[Text<'_>]) -> Table {
-    let mut table = Table { cos: Vec::new(), sin: Vec::new() };
-    for text in texts {
-        let Table { cos, sin } = rope.table(0, text.tokens.len(), text.tokens.len());
-        table.cos.extend(cos);
-        table.sin.extend(sin);
-    }
-    table
+fn normalize(worker: &Worker<'_>, norm: &NormWeights, x: &mut [f32]) -> Result<()> {
+    layer_norm_in_place(worker.pool, x, &norm.weight, norm.bias.as_deref().unwrap_or_default(), worker.epsilon)
 }

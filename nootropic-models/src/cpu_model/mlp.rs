@@ -149,7 +149,7 @@ fn mix(
     Ok(())
 }
 
-fn function(activation: Activation) -> cpu::Activation {
+pub(super) fn function(activation: Activation) -> cpu::Activation {
     match activation {
         Activation::Silu => cpu::Activation::Silu,
         Activation::Gelu => cpu::Activation::Gelu,

@@ -7,7 +7,9 @@
 mod block;
 #[cfg(test)]
 mod divergence;
+mod embedding;
 mod encoder;
+mod encoder_block;
 mod layers;
 mod mlp;
 mod model;

@@ -19,8 +19,6 @@ pub(super) struct PackedLinear {
 pub(super) struct Packer {
     /// Types that are not computed with, each with the type that stands for it.
     pub(super) converted: Vec<(TensorType, TensorType)>,
-    /// Whether plain floats become eight bits.
-    pub(super) eight_bits: bool,
 }
 
 impl Packer {
@@ -35,12 +33,9 @@ impl Packer {
             problem: "it has more rows or columns than this machine can count".into(),
         })?;
         let in_blocks = columns.is_multiple_of(TensorType::Q8_0.block_len());
-        let is_float = matches!(tensor.dtype, TensorType::F32 | TensorType::F16 | TensorType::BF16);
-        if !(self.eight_bits && is_float && in_blocks) {
-            match PackedMatrix::new(tensor.dtype, rows, columns, tensor.data) {
-                Err(Error::UnsupportedType { .. }) => {}
-                other => return other.map(Arc::new),
-            }
+        match PackedMatrix::new(tensor.dtype, rows, columns, tensor.data) {
+            Err(Error::UnsupportedType { .. }) => {}
+            other => return other.map(Arc::new),
         }
         // A type that can be read and not multiplied: one that loses nothing to speak of takes its place.
         let kind = if in_blocks { TensorType::Q8_0 } else { TensorType::F16 };

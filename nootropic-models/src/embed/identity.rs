@@ -33,7 +33,9 @@ pub(super) fn identity(
     hasher.update(format!("{pooling:?} {query_prefix:?} {document_prefix:?} {max_tokens}").as_bytes());
     let (family, columns) = (encoder.family, encoder.columns);
     let precision = match precision {
-        EncoderPrecision::Int8 => "int8",
+        // The second form of eight bits: a scale for each row, where the first had one for every 32 columns. Their vectors are too far
+        // apart to be searched together.
+        EncoderPrecision::Int8 => "int8v2",
         EncoderPrecision::F32 => "f32",
     };
     Ok(format!("{family}-{columns}-{precision}-{}", &hasher.finalize().to_hex()[..12]))

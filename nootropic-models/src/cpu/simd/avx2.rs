@@ -252,6 +252,20 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn dot_small(self, sums: Self::I, bytes: [Self::B; 2], x: &[[i8; 4]; 2]) -> Self::I {
+        // Four products are at most 4 · 90 · 91 = 32,760: added in 16 bits, which takes three multiplications where pairs take four.
+        intrinsic!({
+            // Each broadcast from memory, which takes no arithmetic unit; both by value would be loaded as one and split.
+            let low = _mm256_set1_epi32(x[0].as_ptr().cast::<i32>().read_unaligned());
+            let high = _mm256_set1_epi32(x[1].as_ptr().cast::<i32>().read_unaligned());
+            let one = _mm256_set1_epi16(1);
+            let a = _mm256_add_epi16(_mm256_maddubs_epi16(low, bytes[0][0]), _mm256_maddubs_epi16(high, bytes[1][0]));
+            let b = _mm256_add_epi16(_mm256_maddubs_epi16(low, bytes[0][1]), _mm256_maddubs_epi16(high, bytes[1][1]));
+            [_mm256_add_epi32(sums[0], _mm256_madd_epi16(a, one)), _mm256_add_epi32(sums[1], _mm256_madd_epi16(b, one))]
+        })
+    }
+
+    #[inline(always)]
     fn prefetch(self, from: &[u8]) {
         let from = from.as_ptr();
         intrinsic!({
@@ -277,6 +291,21 @@ impl Simd for Avx2 {
             let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
             let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    #[inline(always)]
+    fn store_integers(self, shifted: Self::F, to: &mut [i8; LANES]) {
+        intrinsic!({
+            // The low bytes of the lanes, and zeros: what is left fits eight bits, so that packing changes nothing.
+            let byte = _mm256_set1_epi32(255);
+            let low = _mm256_and_si256(_mm256_castps_si256(shifted[0]), byte);
+            let high = _mm256_and_si256(_mm256_castps_si256(shifted[1]), byte);
+            let packed = _mm256_packus_epi32(low, high); // by halves: 0 to 3, 8 to 11, 4 to 7, 12 to 15
+            let (even, odd) = (_mm256_castsi256_si128(packed), _mm256_extracti128_si256::<1>(packed));
+            let bytes = _mm_packus_epi16(even, odd);
+            let ordered = _mm_shuffle_epi32::<0b11_01_10_00>(bytes);
+            _mm_storeu_si128(to.as_mut_ptr().cast(), ordered);
         })
     }
 }

@@ -192,6 +192,14 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn dot_small(self, sums: Self::I, bytes: [Self::B; 2], x: &[[i8; 4]; 2]) -> Self::I {
+        intrinsic!({
+            let [low, high] = x.map(|x| _mm512_set1_epi32(bytemuck::cast::<[i8; 4], i32>(x)));
+            _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums, low, bytes[0]), high, bytes[1])
+        })
+    }
+
+    #[inline(always)]
     fn prefetch(self, from: &[u8]) {
         let from = from.as_ptr();
         intrinsic!({

@@ -95,6 +95,9 @@ pub(in crate::cpu) trait Simd: Copy + Send + Sync {
     /// Adds to each lane the products of its four bytes, less 128 each, with the four numbers of `x`, at least -127.
     /// See [`SIGNED_OFFSET`](Self::SIGNED_OFFSET).
     fn dot_signed(self, sums: Self::I, bytes: Self::B, x: [i8; 4]) -> Self::I;
+    /// Adds to each lane the products of its eight signed bytes, four in each vector and within ±90, with the eight numbers of `x`,
+    /// from 0 to 91: so small that the sum of four products fits 16 bits.
+    fn dot_small(self, sums: Self::I, bytes: [Self::B; 2], x: &[[i8; 4]; 2]) -> Self::I;
 
     /// Asks for what lies behind `from` and will be read soon: the near part from the second cache, the far part from memory.
     fn prefetch(self, from: &[u8]);

@@ -287,6 +287,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn dot_small(self, sums: Self::I, bytes: [Self::B; 2], x: &[[i8; 4]; 2]) -> Self::I {
+        let low = dot4(sums, four!(|I| vreinterpretq_s8_u8(bytes[0][I])), x[0]);
+        dot4(low, four!(|I| vreinterpretq_s8_u8(bytes[1][I])), x[1])
+    }
+
+    #[inline(always)]
     fn prefetch(self, from: &[u8]) {
         let (near, far) = (from.as_ptr().wrapping_add(NEAR), from.as_ptr().wrapping_add(FAR));
         // SAFETY: a prefetch reads nothing that is seen, from any address.

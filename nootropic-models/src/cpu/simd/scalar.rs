@@ -174,5 +174,11 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
+    fn dot_small(self, sums: Self::I, bytes: [Self::B; 2], x: &[[i8; 4]; 2]) -> Self::I {
+        let signed = |bytes: Self::B| bytes.map(|byte| byte.wrapping_add(128));
+        self.dot_signed(self.dot_signed(sums, signed(bytes[0]), x[0]), signed(bytes[1]), x[1])
+    }
+
+    #[inline(always)]
     fn prefetch(self, _from: &[u8]) {}
 }

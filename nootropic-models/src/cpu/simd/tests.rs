@@ -55,6 +55,10 @@ impl Kernel for All<'_> {
         put(s.to_f32(s.dot(start, high, self.x)));
         let sum: i32 = self.x.iter().map(|x| i32::from(*x)).sum();
         put(s.to_f32(s.dot_signed(s.splat_i32(-S::SIGNED_OFFSET * sum), bytes, self.x)));
+        let small = self.bytes.map(|bytes| s.bytes(&bytes.map(|byte| ((byte as i8) % 91) as u8)));
+        put(s.to_f32(s.dot_small(start, small, &[self.x.map(|x| (x & 127) % 92), [91; 4]])));
+        let most = [s.bytes(&[-90_i8 as u8; 4 * LANES]); 2];
+        put(s.to_f32(s.dot_small(start, most, &[[91; 4]; 2])));
         let mut stored = [0; 4 * LANES];
         for (shift, mask) in [(4, 16), (3, 16), (1, 16), (0, 16), (-1, 16), (-3, 16), (4, 48), (2, 48), (-2, 48)] {
             s.store_bytes(s.merge_bits(low, more, shift, mask), mask, &mut stored);
