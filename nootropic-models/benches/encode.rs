@@ -13,8 +13,8 @@ use nootropic_core::EmbedRole;
 use nootropic_models::{EncoderPrecision, LocalEmbedder, OpenDevice};
 
 const BATCH: usize = 32;
-const ROUNDS: usize = 3;
-const SECONDS: f64 = 2.0;
+const ROUNDS: usize = 9;
+const SECONDS: f64 = 1.0;
 
 /// onnxruntime, in a process of its own.
 struct Peer {
@@ -93,14 +93,19 @@ fn main() {
                 mine.push(time(embedder, tokens));
                 theirs.extend(peer.as_mut().map(|peer| peer.time(tokens, kind)));
             }
+            // Of neighbours in time, which had the same of a machine that others use too.
+            let mut ratios: Vec<f64> = mine.iter().zip(&theirs).map(|(mine, theirs)| mine / theirs).collect();
+            ratios.sort_by(f64::total_cmp);
             let mine = median(mine);
             match theirs.is_empty() {
                 true => println!("{tokens} tokens, {kind}: {mine:.0} texts/s"),
                 false => {
-                    let theirs = median(theirs);
                     println!(
-                        "{tokens} tokens, {kind}: {mine:.0} texts/s, onnxruntime {theirs:.0}, ratio {:.2}",
-                        mine / theirs
+                        "{tokens} tokens, {kind}: {mine:.0} texts/s, onnxruntime {:.0}, ratio {:.2} ({:.2} to {:.2})",
+                        median(theirs),
+                        ratios[ratios.len() / 2],
+                        ratios[0],
+                        ratios[ratios.len() - 1],
                     );
                 }
             }

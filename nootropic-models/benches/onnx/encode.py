@@ -19,7 +19,7 @@ import transformers
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 BATCH = 32
-SECONDS = 2.0
+SECONDS = 1.0
 
 
 class Vectors(torch.nn.Module):

@@ -35,7 +35,7 @@ mod tiled;
 pub use activations::Activations;
 pub use add::{add, add_bias};
 pub use attention::{Attention, Queries};
-pub(crate) use dense::{AttentionRoom, Dense, Input, Out, RowBytes, Spares, WholeTexts};
+pub(crate) use dense::{AttentionRoom, Dense, Out, RowBytes, Spares, WholeTexts};
 pub(crate) use disjoint::for_each_panel;
 pub use gate::{Activation, activate, gate};
 pub use kv_cache::{KvCache, KvPrecision};

@@ -18,7 +18,8 @@ use crate::{Error, ModelFile, Result};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum EncoderPrecision {
-    /// Weights and activations of eight bits: several times as fast, and a cosine of 0.99 and more to the exact vectors.
+    /// Weights and activations as small integers with a scale for each row: about twice as fast. The vectors of all-MiniLM-L6-v2 keep a
+    /// cosine of 0.99 and more to the exact ones.
     #[default]
     Int8,
     /// What the file has.
