@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::command::Command;
 use crate::local_models::Place;
-use crate::{Call, Result, Session};
+use crate::{Call, Error, Result, Session};
 
 /// Asks for a static embedder to be made of an encoder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -147,5 +147,9 @@ fn pairs(folders: &[PathBuf], call: &Call) -> Result<Vec<TextPair>> {
         pairs.extend(found?.into_iter().map(of_pair));
     }
     call.finished("read", &Ok(()));
+    if pairs.is_empty() {
+        // Without pairs it would not be fitted at all, and nobody would know.
+        return Err(Error::Input { what: "fit", problem: "there are no comments on code below these folders".into() });
+    }
     Ok(pairs)
 }

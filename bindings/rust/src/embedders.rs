@@ -16,12 +16,14 @@ use crate::{Call, Error, Nootropic, Result};
 
 /// What `index --embedder` takes for no encoder.
 const NONE: &str = "none";
+/// What stands for the embedder that is part of the program.
+pub(crate) const BUILT_IN: &str = "static";
 
 /// The encoder of an index, as `embedder.json` beside the store names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chosen {
-    /// Absolute.
+    /// Absolute, or [`BUILT_IN`].
     model: PathBuf,
     precision: EncoderPrecision,
     /// The identity it had: vectors of another are not comparable.
@@ -55,6 +57,7 @@ impl Nootropic {
                 self.forget_embedder()?;
                 return Ok(None);
             }
+            Some(BUILT_IN) => Some((BUILT_IN.into(), EncoderPrecision::default())),
             Some(model) => {
                 let model = fs::canonicalize(model).map_err(Error::io("open", model))?;
                 Some((model, EncoderPrecision::default()))
@@ -121,8 +124,12 @@ impl Nootropic {
     }
 
     fn open_near(&self, model: &Path, precision: EncoderPrecision) -> Result<Near> {
-        let device = Device::Cpu.open(None).map_err(failed)?;
-        let embedder = LocalEmbedder::open_on(model, &device, precision).map_err(failed)?;
+        let embedder = match model == Path::new(BUILT_IN) {
+            true => LocalEmbedder::built_in().map_err(failed)?,
+            false => {
+                LocalEmbedder::open_on(model, &Device::Cpu.open(None).map_err(failed)?, precision).map_err(failed)?
+            }
+        };
         let id = embedder.info().id.clone();
         Ok(Near { id, semantic: Arc::new(self.semantic(Arc::new(embedder))?) })
     }

@@ -1,6 +1,6 @@
 //! Texts as vectors, by a model on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nootropic_core::{Capability, EffectKind, EmbedRole, Embedder, EmbedderInfo};
 use nootropic_models::{Device, EncoderPrecision, LocalEmbedder};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::command::Command;
+use crate::embedders::BUILT_IN;
 use crate::local_models::Place;
 use crate::model_files::failed;
 use crate::{Call, Error, Result, Session};
@@ -20,7 +21,9 @@ pub struct Embed {
     /// The texts, a vector for each.
     #[schemars(length(min = 1), extend("x-positional" = 1, "x-value-name" = "TEXT"))]
     pub text: Vec<String>,
-    /// An encoder: a folder of safetensors with its configuration and vocabulary, or a GGUF file.
+    /// An encoder: a folder of safetensors with its configuration and vocabulary, or a GGUF file; `static` is the embedder for code that
+    /// comes with the program.
+    #[serde(default = "built_in")]
     #[schemars(extend("x-short" = "m", "x-value-name" = "MODEL", "x-complete" = "path"))]
     pub model: PathBuf,
     /// What the texts are embedded for; some models read questions otherwise than passages.
@@ -36,6 +39,10 @@ pub struct Embed {
     #[serde(default)]
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<u32>,
+}
+
+fn built_in() -> PathBuf {
+    BUILT_IN.into()
 }
 
 fn document() -> EmbedRole {
@@ -76,7 +83,10 @@ impl Command for Embed {
             return Err(Error::Input { what: "text", problem: "there is nothing to embed".into() });
         }
         let place = Place { device: self.device, threads: self.threads };
-        let embedder = LocalEmbedder::open_on(&self.model, &place.open()?, self.precision).map_err(failed)?;
+        let embedder = match self.model == Path::new(BUILT_IN) {
+            true => LocalEmbedder::built_in().map_err(failed)?,
+            false => LocalEmbedder::open_on(&self.model, &place.open()?, self.precision).map_err(failed)?,
+        };
         let texts: Vec<&str> = self.text.iter().map(String::as_str).collect();
         call.cancel.check()?;
         let vectors = embedder.embed_now(&texts, self.role)?;

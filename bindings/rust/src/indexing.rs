@@ -24,8 +24,8 @@ pub struct Index {
     pub rebuild: bool,
     /// Read every file again, even those that look unchanged.
     pub rehash: bool,
-    /// Keep vectors of the passages too, by this encoder, a folder of safetensors or a GGUF file: questions then find what is near in
-    /// meaning. Later runs keep them in step; `none` ends it.
+    /// Keep vectors of the passages too: questions then find what is near in meaning. `static` is the embedder for code that comes with the
+    /// program, else an encoder, a folder of safetensors or a GGUF file. Later runs keep them in step; `none` ends it.
     #[schemars(extend("x-value-name" = "MODEL", "x-complete" = "path"))]
     pub embedder: Option<String>,
 }

@@ -136,9 +136,51 @@ fn texts_become_vectors() {
     assert!(repository.run(embed).out.contains("32 dimensions, reads 24 tokens"));
     let distilled = repository.json(["models", "distill", model, "static", "--dimensions", "8"]);
     assert_eq!((&distilled["tokens"], &distilled["dimensions"]), (&60.into(), &8.into()));
-    assert_eq!(repository.json(["embed", "--model", "static", "a lock"])["embedder"]["dim"], 8);
+    // `static` alone is the embedder that comes with the program.
+    assert_eq!(repository.json(["embed", "--model", "./static", "a lock"])["embedder"]["dim"], 8);
+    assert_eq!(repository.json(["embed", "--model", "static", "a lock"])["embedder"]["dim"], 256);
+    assert_eq!(repository.json(["embed", "a lock"])["embedder"]["dim"], 256);
     repository.error(["models", "distill", model, "static", "--dimensions", "8"], 4);
     let llama = concat!(env!("CARGO_MANIFEST_DIR"), "/../nootropic-models/tests/fixtures/arch/llama.gguf");
     let error = repository.error(["embed", "--model", llama, "a lock"], 16);
     assert!(error["message"].as_str().unwrap().contains("architecture llama; bert"), "{error}");
+}
+
+#[test]
+fn a_static_embedder_is_fitted_to_code() {
+    let repository = Repository::sample();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../nootropic-models/tests/fixtures/encoder/bert");
+    let function = |i: usize| {
+        let letter = char::from(b'a' + (i % 26) as u8);
+        format!(
+            "/// Says what {letter}{letter} number {} does.\nfn f{letter}{i}(a: u32, b: u32) -> u32 {{\n    let {letter}_b = a + b;\n    {letter}_b * a\n}}\n\n",
+            "again ".repeat(i)
+        )
+    };
+    for i in 0..30 {
+        fs::write(repository.path().join(format!("f{i}.rs")), function(i)).unwrap();
+    }
+    let fitted = repository.json(["models", "distill", model, "ours", "--dimensions", "8", "--fit", "."]);
+    assert!(fitted["fit"]["pairs"].as_u64().unwrap() >= 30, "{fitted}");
+    assert!(fitted["fit"]["after"].as_f64().unwrap() > 0.0, "{fitted}");
+    let embedded = repository.json(["embed", "--model", "./ours", "lockFile", "lock_file", "zebra"]);
+    assert!(embedded["cosines"][0][1].as_f64().unwrap() > 0.9999, "identifiers are read as words: {embedded}");
+    assert!(embedded["cosines"][0][2].as_f64().unwrap() < 0.9999, "{embedded}");
+    fs::create_dir(repository.path().join("empty")).unwrap();
+    let few = repository.error(["models", "distill", model, "none", "--dimensions", "8", "--fit", "empty"], 2);
+    assert!(few["message"].as_str().unwrap().contains("no comments"), "{few}");
+}
+
+#[test]
+fn an_index_finds_what_is_near_in_meaning() {
+    let repository = Repository::sample();
+    let question = ["search", "pause"];
+    assert_eq!(repository.json(question)["hits"], json!([]), "nobody has this word");
+    let report = repository.json(["index", "--embedder", "static"]);
+    assert!(report["embedded"].as_u64().unwrap() >= 3, "{report}");
+    let found = repository.json(question);
+    assert_eq!(found["hits"][0]["path"], "tools/retry.py", "{found}");
+    assert_eq!(repository.json(["index"])["embedded"], 0, "the choice is kept, and nothing is missing");
+    assert!(repository.json(["index", "--embedder", "none"])["embedded"].is_null());
+    assert_eq!(repository.json(question)["hits"], json!([]));
 }

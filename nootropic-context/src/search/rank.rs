@@ -187,15 +187,26 @@ impl Ranker<'_> {
         };
         let best = |scores: &[f32]| scores.iter().copied().fold(0.0f32, f32::max);
         let most = best(&self.scores.chunks) + self.ranking.file * best(&self.scores.files);
-        let span = (first.score - last.score).max(f32::EPSILON);
+        let (span, covered) = ((first.score - last.score).max(f32::EPSILON), self.covered());
         let weigh = |neighbor: &Neighbor| {
             let slot = self.columns.slot(neighbor.id.0)?;
             let share = (neighbor.score - last.score) / span;
-            Some((slot as u32, self.ranking.nearness(most, share)))
+            Some((slot as u32, self.ranking.nearness(most, covered, share)))
         };
         let mut near: Vec<(u32, f32)> = self.neighbors.iter().filter_map(weigh).collect();
         near.sort_unstable_by_key(|(slot, _)| *slot);
         near
+    }
+
+    /// The share of the question's words that the best file by words holds.
+    fn covered(&self) -> f32 {
+        let score = |file: usize| {
+            let words = self.scores.tops[file] + self.ranking.file * self.scores.files[file];
+            words * self.coverage(self.scores.words[file]) * self.prior(file) * self.norms.size(file)
+        };
+        let found = (0..self.scores.files.len()).filter(|file| self.scores.words[*file] != 0);
+        let best = found.map(|file| (score(file), file)).max_by(|a, b| a.0.total_cmp(&b.0));
+        best.map_or(0.0, |(_, file)| self.scores.coverage(self.scores.words[file]))
     }
 
     /// Each further passage of a file keeps less of its score, so that one file does not fill the answer.

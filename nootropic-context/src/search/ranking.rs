@@ -51,8 +51,11 @@ pub struct Ranking {
     pub size: f32,
     /// What each further passage of a file keeps of its score.
     pub repeat: f32,
-    /// Share of nearest-neighbour evidence, when there are vectors: more of it costs more good answers than it finds.
+    /// Share of nearest-neighbour evidence, when there are vectors.
     pub vector: f32,
+    /// What nearness loses of it where the best file by words holds every word of the question: who can spell what they look for
+    /// needs no guess at what they mean.
+    pub spelled: f32,
 }
 
 impl Default for Ranking {
@@ -70,17 +73,19 @@ impl Default for Ranking {
             coverage: 0.15,
             size: 0.1,
             repeat: 0.05,
-            vector: 0.2,
+            vector: 0.8,
+            spelled: 0.7,
         }
     }
 }
 
 impl Ranking {
     /// What nearness to the question's vector adds to a passage, in the units of the lexical score: the nearest neighbour, of
-    /// share 1, counts as much as `vector` times the best match, `best`, would; the farthest, of share 0, nothing.
-    pub(super) fn nearness(&self, best: f32, share: f32) -> f32 {
+    /// share 1, counts as much as `vector` times the best match, `best`, would; the farthest, of share 0, nothing. `covered` is the share of
+    /// the question's words, by rarity, that the best file by words holds.
+    pub(super) fn nearness(&self, best: f32, covered: f32, share: f32) -> f32 {
         let unit = if best > 0.0 { best } else { 1.0 };
-        self.vector * unit * share
+        self.vector * (1.0 - self.spelled * covered).max(0.0) * unit * share
     }
 
     /// What a file keeps of its score for the part it plays.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use nootropic_core::{EmbedRole, Embedder, EmbedderInfo, Embedding, Result as CoreResult};
 use serde::Deserialize;
 
+use super::built_in;
 use super::encoder::{EncoderPrecision, TextEncoder};
 use super::identity::{self, identity};
 use super::table::{self, TokenTable};
@@ -49,6 +50,16 @@ impl LocalEmbedder {
     /// Those of [`Device::open`] and [`open_on`](Self::open_on).
     pub fn open(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         Self::open_on(path, &device.open(None)?, EncoderPrecision::default())
+    }
+
+    /// The static embedder for code that comes with this crate: 256 dimensions, some microseconds a passage. `docs/models.md` says what
+    /// it is made of, and how to make it anew.
+    ///
+    /// # Errors
+    /// None that its files, which are part of the program, do not have.
+    pub fn built_in() -> Result<Self> {
+        let (table, id) = built_in::read()?;
+        Ok(Self::of_table(table, id))
     }
 
     /// Opens a folder or file on a device that is open already.

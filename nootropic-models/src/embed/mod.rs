@@ -1,5 +1,6 @@
 //! Texts as vectors: encoders that run here as [`Embedder`](nootropic_core::Embedder) and [`Reranker`](nootropic_core::Reranker).
 
+mod built_in;
 mod code_vocabulary;
 mod distill;
 mod embedder;

@@ -4,6 +4,8 @@
 //! tokens, where there are any; `tokenizer.json` beside them. Tulkens and van Dongen, *Model2Vec*, 2024. Where `config.json` says
 //! `split_identifiers`, the table is for code, and reads the words of its identifiers.
 
+use std::borrow::Cow;
+
 use nootropic_core::{Embedding, Result as CoreResult};
 
 use super::embedder::beginning;
@@ -37,7 +39,7 @@ pub(crate) struct TokenTable {
 enum Rows {
     Floats(Vec<f32>),
     /// Their scale is the same for all, and of no matter: only directions count.
-    Bytes(Vec<i8>),
+    Bytes(Cow<'static, [i8]>),
 }
 
 impl TokenTable {
@@ -69,7 +71,10 @@ impl TokenTable {
             .filter(|(rows, columns)| *rows > 0 && *columns > 0);
         let (count, columns) = sizes.ok_or_else(|| malformed("it is empty".into()))?;
         let rows = match info.dtype {
-            SafetensorsType::I8 => Rows::Bytes(bytes.iter().map(|byte| *byte as i8).collect()),
+            SafetensorsType::I8 => Rows::Bytes(match file.raw_static("embeddings") {
+                Some(bytes) => Cow::Borrowed(bytemuck::cast_slice(bytes)),
+                None => bytes.iter().map(|byte| *byte as i8).collect(),
+            }),
             _ => Rows::Floats(file.tensor("embeddings")?.to_f32()?),
         };
         let tokens = rows_of_tokens(file, &tokenizer)?;

@@ -39,6 +39,8 @@ pub struct SafetensorsFile {
 enum Data {
     Mapped(Map),
     Memory(Arc<[u8]>),
+    /// Part of the program.
+    Static(&'static [u8]),
 }
 
 /// What a header says of a tensor.
@@ -78,6 +80,20 @@ impl SafetensorsFile {
         let header = parse::header(name, &*bytes, len, Budget::for_file(len))?;
         let (name, data) = (name.into(), Data::Memory(bytes));
         Ok(Self { name, data, data_start: header.data_start, tensors: header.tensors, metadata: header.metadata })
+    }
+
+    /// The same of a file that is part of the program; nothing is copied.
+    pub(crate) fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        let len = bytes.len() as u64;
+        let header = parse::header(name, bytes, len, Budget::for_file(len))?;
+        let (name, data) = (name.into(), Data::Static(bytes));
+        Ok(Self { name, data, data_start: header.data_start, tensors: header.tensors, metadata: header.metadata })
+    }
+
+    /// The bytes of a tensor that is part of the program.
+    pub(crate) fn raw_static(&self, name: &str) -> Option<&'static [u8]> {
+        let Data::Static(bytes) = self.data else { return None };
+        self.find(name)?.range(self.data_start).and_then(|range| bytes.get(range))
     }
 
     /// The file, or what stands for it.
@@ -147,6 +163,7 @@ impl SafetensorsFile {
                 map.bytes()
             }
             Data::Memory(bytes) => bytes,
+            Data::Static(bytes) => bytes,
         };
         let data = tensor.range(self.data_start).and_then(|range| bytes.get(range)).ok_or_else(missing)?;
         Ok((SafetensorsInfo { name: &tensor.name, dtype: tensor.dtype, shape: &tensor.shape }, data))
