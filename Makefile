@@ -59,7 +59,14 @@ generations:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 
+# Cargo takes two packages of one version for the same: what an earlier run unpacked and built would be built against.
+CARGO_FOLDER = $${CARGO_HOME:-$$HOME/.cargo}
+BUILT = $${CARGO_TARGET_DIR:-target}/debug
+
 package:
+	rm -rf $(CARGO_FOLDER)/registry/src/-*/nootropic-* $(CARGO_FOLDER)/registry/cache/-*/nootropic-*
+	grep -ls 'registry/src/-' $(BUILT)/deps/nootropic_*.d | sed 's/.*-\(.*\)\.d/\1/' | \
+		while read -r hash; do rm -rf $(BUILT)/.fingerprint/*-$$hash; done
 	$(CARGO) package --locked --allow-dirty $(addprefix -p ,$(CRATES_WITHOUT_BURN))
 	$(CARGO) package --locked --allow-dirty --no-verify $(addprefix -p ,$(CRATES))
 
