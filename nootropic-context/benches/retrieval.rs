@@ -4,6 +4,9 @@
 //!
 //! Where the data comes from and how to get the checkouts: `benches/retrieval/README.md`.
 
+#[path = "retrieval/questions.rs"]
+mod questions;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,60 +16,7 @@ use nootropic_context::index::{self, UpdateOptions};
 use nootropic_context::search::{Engine, Ranking, SearchOptions};
 use nootropic_core::Store;
 use nootropic_core::reference::MemoryStore;
-use serde::Deserialize;
-
-type Problem = Box<dyn std::error::Error>;
-
-#[derive(Deserialize)]
-struct Repository {
-    name: String,
-    root: String,
-}
-
-#[derive(Deserialize)]
-struct Task {
-    query: String,
-    relevant: Vec<Target>,
-    #[serde(default)]
-    secondary: Vec<Target>,
-    category: String,
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
-enum Target {
-    File(String),
-    Lines { path: String, start_line: u32, end_line: u32 },
-}
-
-/// A result as the metric sees it: path from the top of the checkout, first and last line.
-type Found = (String, u32, u32);
-
-impl Target {
-    fn path(&self) -> &str {
-        match self {
-            Self::File(path) | Self::Lines { path, .. } => path,
-        }
-    }
-
-    fn is_hit_by(&self, (path, first, last): &Found) -> bool {
-        match self {
-            Self::File(target) => path == target,
-            Self::Lines { path: target, start_line, end_line } => {
-                path == target && first <= end_line && last >= start_line
-            }
-        }
-    }
-}
-
-/// NDCG@10 as semble computes it: a target marks the first result that hits it, a marked rank gains 1 once.
-fn ndcg(found: &[Found], targets: &[Target]) -> f64 {
-    let gain = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
-    let marked: std::collections::BTreeSet<usize> =
-        targets.iter().filter_map(|target| found.iter().take(10).position(|result| target.is_hit_by(result))).collect();
-    let ideal: f64 = (0..targets.len().min(10)).map(gain).sum();
-    marked.into_iter().map(gain).sum::<f64>() / ideal
-}
+use questions::{Found, Problem, Repository, Target, Task, mean, ndcg};
 
 struct Loaded {
     name: String,
@@ -167,23 +117,16 @@ fn knob<'r>(ranking: &'r mut Ranking, name: &str) -> Option<&'r mut f32> {
 }
 
 fn load(args: &Arguments) -> Result<Vec<Loaded>, Problem> {
-    let repositories: Vec<Repository> = serde_json::from_slice(&std::fs::read(args.data.join("repos.json"))?)?;
     let mut out = Vec::new();
-    for repository in repositories {
+    for repository in questions::repositories(&args.data)? {
         if args.only.as_ref().is_some_and(|only| only.split(',').all(|name| name != repository.name)) {
             continue;
         }
-        let root = if args.whole { "" } else { &repository.root };
-        let folder = args.checkouts.join(&repository.name).join(root);
+        let (folder, prefix) = repository.indexed(&args.checkouts, args.whole);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(nootropic_context::TABLES));
         index::update(&*store, &folder, &UpdateOptions::default(), &mut |_| {}, &|| false)?;
-        let annotations = args.data.join("annotations").join(format!("{}.json", repository.name));
-        out.push(Loaded {
-            name: repository.name,
-            prefix: if root.is_empty() { String::new() } else { format!("{root}/") },
-            engine: Engine::new(store),
-            tasks: serde_json::from_slice(&std::fs::read(annotations)?)?,
-        });
+        let Repository { name, tasks, .. } = repository;
+        out.push(Loaded { name, prefix, engine: Engine::new(store), tasks });
     }
     Ok(out)
 }
@@ -195,23 +138,10 @@ fn run<'l>(repo: &'l Loaded, ranking: &Ranking) -> Result<Vec<Row<'l>>, Problem>
         let begun = Instant::now();
         let answer = repo.engine.search(&task.query, &options)?;
         let ms = begun.elapsed().as_secs_f64() * 1e3;
-        let found: Vec<Found> = answer
-            .hits
-            .iter()
-            .map(|hit| {
-                let span = hit.chunk.span;
-                (format!("{}{}", repo.prefix, hit.chunk.path), span.start_line, span.end_line)
-            })
-            .collect();
-        let targets: Vec<Target> = task.relevant.iter().chain(&task.secondary).cloned().collect();
-        rows.push(Row { repo: &repo.name, task, ndcg: ndcg(&found, &targets), found, ms });
+        let found = questions::found(&repo.prefix, &answer);
+        rows.push(Row { repo: &repo.name, task, ndcg: ndcg(&found, task), found, ms });
     }
     Ok(rows)
-}
-
-fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (sum, n) = values.into_iter().fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
-    sum / f64::max(n, 1.0)
 }
 
 fn means<'r>(rows: &'r [Row<'r>], key: impl Fn(&Row<'r>) -> &'r str) -> BTreeMap<&'r str, f64> {

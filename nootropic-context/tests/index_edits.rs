@@ -15,7 +15,7 @@ use nootropic_context::index::{
 use nootropic_context::lexical::{POSTINGS, SEGMENTS, segments};
 use nootropic_context::search::{Engine, SearchOptions};
 use nootropic_context::store::LmdbStore;
-use nootropic_context::vectors::VectorTable;
+use nootropic_context::vectors::{Kept, VectorTable};
 use nootropic_context::walk::RelPath;
 use nootropic_context::{JOURNAL, MEMORY};
 use nootropic_core::{ChunkId, EmbedderInfo, ErrorKind, KeyRange, Store, StoreExt, Table, WriteTxn};
@@ -181,7 +181,7 @@ fn an_index_of_another_version_is_built_anew() {
     let embedder = EmbedderInfo { id: "embedder".into(), dim: 4, max_tokens: 100 };
     let (table, _) = store
         .write_with(|txn| {
-            let table = VectorTable::register(txn, &embedder)?;
+            let table = VectorTable::register(txn, &embedder, Kept::Vectors)?;
             table.put(txn, &[(ChunkId(0), &[1.0, 0.0, 0.0, 0.0]), (ChunkId(1), &[0.0, 1.0, 0.0, 0.0])])?;
             txn.put(MEMORY, b"note", b"kept")?;
             txn.put(JOURNAL, b"run", b"kept")?;

@@ -11,22 +11,33 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nootropic_context::index;
+use nootropic_context::index::{self, InlineVectors, UpdateOptions};
+use nootropic_context::search::Semantic;
 use nootropic_context::walk::RelPath;
-use nootropic_core::{Store, StoreExt};
+use nootropic_core::reference::HashingEmbedder;
+use nootropic_core::{Embedder, Store, StoreExt};
 
 use support::rng::{Rng, from_env, seed};
 use support::spy::{Log, Records, Spy, apply, records};
-use support::{assert_consistent, child, open, repo, small_batches, update, view};
+use support::{assert_consistent, child, open, repo, small_batches, update_with, view};
 
 const SEED: &str = "NOOTROPIC_TEST_CHILD_SEED";
+
+fn embedder() -> Arc<dyn Embedder> {
+    Arc::new(HashingEmbedder::new(16).unwrap())
+}
+
+/// Passages, postings and vectors are to commit together.
+fn with_vectors(store: &dyn Store) -> UpdateOptions {
+    UpdateOptions { vectors: InlineVectors::open(store, embedder()).unwrap(), ..small_batches() }
+}
 
 /// Changes files and brings the index into step, until it is killed.
 fn index_until_killed(dir: &Path) -> ! {
     let root = dir.join("repo");
     let store = Spy::new(open(&dir.join("store")), &dir.join("log"));
     let mut rng = Rng::new(from_env(SEED, 0));
-    let options = small_batches();
+    let options = with_vectors(&store);
     loop {
         index::update(&store, &root, &options, &mut |_| {}, &|| false).unwrap();
         match rng.below(8) {
@@ -118,8 +129,10 @@ fn killing_the_indexer_loses_nothing_that_was_acknowledged() {
         kill(&mut command.spawn().unwrap(), &log, &mut rng);
         let store: Arc<dyn Store> = Arc::new(open(&dir.path().join("store")));
         survived(&*store, &mut expected, &log, round, &mut tally);
+        let semantic = Semantic::open(Arc::clone(&store), embedder()).unwrap();
+        assert_eq!(semantic.count_missing().unwrap(), 0, "kill {round}: passages without their vectors");
         if round % 100 == 99 || round + 1 == kills {
-            update(&*store, &root);
+            update_with(&*store, &root, &with_vectors(&*store));
             view::assert_like_fresh(Arc::clone(&store), &root, &format!("after kill {round}"));
             expected = records(&*store);
         }

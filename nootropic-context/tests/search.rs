@@ -4,14 +4,18 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nootropic_context::TABLES;
-use nootropic_context::index::{UpdateOptions, UpdateReport, update, update_files};
-use nootropic_context::search::{Engine, Query, QueryClass, SearchOptions, Semantic};
+use nootropic_context::index::{InlineVectors, UpdateOptions, UpdateReport, update, update_files};
+use nootropic_context::search::{Engine, Hit, Query, QueryClass, RerankOptions, SearchOptions, Semantic, rerank};
 use nootropic_context::store::{LmdbStore, StoreOptions};
 use nootropic_context::walk::RelPath;
 use nootropic_core::reference::{HashingEmbedder, MemoryStore};
-use nootropic_core::{Chunk, EmbedRole, Embedder, EmbedderInfo, Embedding, ErrorKind, Result, Store};
+use nootropic_core::{
+    Chunk, EmbedRole, Embedder, EmbedderInfo, Embedding, Error, ErrorKind, InlineEmbedder, Reranker, RerankerInfo,
+    Result, Store,
+};
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -389,6 +393,85 @@ fn an_embedder_finds_what_no_word_says_and_loses_nothing() {
     assert!(!search("RetryPolicy").contains(&"web/app.py".to_owned()), "vectors go with their passages");
 }
 
+#[test]
+fn vectors_are_made_while_files_are_read_and_are_those_made_afterwards() {
+    let embedder: Arc<dyn Embedder> = Arc::new(HashingEmbedder::new(256).unwrap());
+    let (at_once, later) = (Repo::new(&[]), Repo::new(FILES));
+    let vectors = InlineVectors::open(&*at_once.store, embedder.clone()).unwrap();
+    let options = UpdateOptions { vectors, ..UpdateOptions::default() };
+    let semantic = |repo: &Repo| Semantic::open(repo.store.clone(), embedder.clone()).unwrap();
+    let embed =
+        |semantic: &Semantic| futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap();
+    FILES.iter().for_each(|(path, text)| at_once.write(path, text));
+    let chunks = update(&*at_once.store, at_once.path(), &options, &mut |_| {}, &|| false).unwrap().chunks;
+    assert_eq!((embed(&semantic(&at_once)), embed(&semantic(&later))), (0, chunks));
+    let ranked = |repo: &Repo, question: &str| {
+        let search = SearchOptions::default();
+        let answer = futures_executor::block_on(semantic(repo).search(&repo.engine, question, &search)).unwrap();
+        answer.hits.into_iter().map(|hit| (hit.chunk.path, hit.score)).collect::<Vec<_>>()
+    };
+    for question in ["retrypolicyy", "where is the transaction made durable?"] {
+        let found = ranked(&at_once, question);
+        assert!(!found.is_empty());
+        assert_eq!(found, ranked(&later, question));
+    }
+
+    // A file may be named twice, and one may go: vectors neither outlive their passages nor miss.
+    at_once.write("src/retry.rs", "pub fn retry() {}\n");
+    std::fs::remove_file(at_once.path().join("web/app.py")).unwrap();
+    let paths = ["src/retry.rs", "src/retry.rs", "web/app.py"].map(|path| RelPath::new(path).unwrap());
+    update_files(&*at_once.store, at_once.path(), &options, &paths).unwrap();
+    assert_eq!(semantic(&at_once).count_missing().unwrap(), 0);
+    let report = nootropic_context::index::check(&*at_once.store).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+/// An embedder that fails on what is in the file of this name.
+#[derive(Debug)]
+struct Picky(HashingEmbedder, &'static str);
+
+impl InlineEmbedder for Picky {
+    fn embed_inline(&self, text: &str, role: EmbedRole) -> Result<Embedding> {
+        match text.contains(self.1) {
+            true => Err(Error::failed("embedding", ErrorKind::Unsupported, "it is not to my taste")),
+            false => self.0.embed_inline(text, role),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Embedder for Picky {
+    fn info(&self) -> &EmbedderInfo {
+        self.0.info()
+    }
+
+    async fn embed(&self, texts: &[&str], role: EmbedRole) -> Result<Vec<Embedding>> {
+        texts.iter().map(|text| self.embed_inline(text, role)).collect()
+    }
+
+    fn inline(&self) -> Option<&dyn InlineEmbedder> {
+        Some(self)
+    }
+}
+
+#[test]
+fn what_cannot_be_embedded_is_indexed_all_the_same() {
+    let repo = Repo::new(&[]);
+    let embedder: Arc<dyn Embedder> = Arc::new(Picky(HashingEmbedder::new(64).unwrap(), "retry.rs"));
+    let vectors = InlineVectors::open(&*repo.store, embedder.clone()).unwrap();
+    let options = UpdateOptions { vectors, ..UpdateOptions::default() };
+    FILES.iter().for_each(|(path, text)| repo.write(path, text));
+    update(&*repo.store, repo.path(), &options, &mut |_| {}, &|| false).unwrap();
+    assert_eq!(repo.paths("jitter"), ["src/retry.rs"]);
+    let semantic = Semantic::open(repo.store.clone(), embedder).unwrap();
+    assert_eq!(semantic.count_missing().unwrap(), 1);
+    let missing = futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Unsupported);
+    let options = SearchOptions::default();
+    let search = semantic.search(&repo.engine, "jitter", &options);
+    assert_eq!(futures_executor::block_on(search).unwrap().hits[0].chunk.path, "src/retry.rs", "found by its words");
+}
+
 /// An embedder that keeps what it was asked.
 #[derive(Debug)]
 struct Recording {
@@ -423,9 +506,72 @@ fn filters_are_no_part_of_what_a_question_means() {
         (hits.len(), std::mem::take(&mut *embedder.asked.lock().unwrap()))
     };
     assert_eq!(search("how long  to wait?").1, ["how long  to wait?"]);
+    assert_eq!(search("how long  to wait?").1, [""; 0], "what was asked a moment ago is not embedded again");
     assert_eq!(search("retry after path:web -lang:rust symbol:backoff failure").1, ["retry after failure"]);
     assert_eq!(search("path:web lang:python"), (1, Vec::new()), "a filter alone asks for no meaning");
     assert_eq!(search("  "), (0, Vec::new()));
+}
+
+/// Scores by how often a passage has the word `wanted`, and forgets the time while it does.
+#[derive(Debug)]
+struct Slow(RerankerInfo, Duration);
+
+#[async_trait::async_trait]
+impl Reranker for Slow {
+    fn info(&self) -> &RerankerInfo {
+        &self.0
+    }
+
+    async fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<f32>> {
+        assert_eq!(query, "item", "filters are no part of what a question means");
+        std::thread::sleep(self.1 * passages.len() as u32);
+        Ok(passages.iter().map(|passage| passage.matches("wanted").count() as f32).collect())
+    }
+}
+
+#[test]
+fn a_reranker_moves_what_it_likes_up_as_far_as_there_is_time() {
+    let text = |n: usize| match n {
+        7 => "item wanted wanted wanted\n".to_owned(),
+        _ => "item ".repeat(40 - n) + "\n",
+    };
+    let files: Vec<(String, String)> = (0..20).map(|n| (format!("f{n:02}.txt"), text(n))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let repo = Repo::new(&files);
+    let question = "item path:f*";
+    let options = SearchOptions { limit: 20, explain: true, ..SearchOptions::default() };
+    let reranked = |each: u64, budget: u64, stop: bool| {
+        let reranker = Slow(RerankerInfo { id: "slow".into(), max_tokens: 100 }, Duration::from_millis(each));
+        let mut hits = repo.engine.search(question, &options).unwrap().hits;
+        let how = RerankOptions { budget: Duration::from_millis(budget), ..RerankOptions::default() };
+        let read = futures_executor::block_on(rerank(&reranker, question, &mut hits, &how, &|| stop));
+        (read, hits)
+    };
+    let plain = repo.engine.search(question, &options).unwrap().hits;
+    let place = |hits: &[Hit]| hits.iter().position(|hit| hit.chunk.path == "f07.txt").unwrap();
+    assert!(place(&plain) > 3, "{}", place(&plain));
+
+    let (read, hits) = reranked(0, 60_000, false);
+    assert_eq!((read.unwrap(), hits.len()), (20, 20));
+    assert!(place(&hits) < place(&plain));
+    let scores = |hits: &[Hit]| hits.iter().map(|hit| hit.score).collect::<Vec<_>>();
+    assert_eq!(scores(&hits), scores(&plain), "the best come first");
+    for hit in &hits {
+        let (sum, product) = hit.signals.iter().fold((0.0, 1.0), |(sum, product), signal| match signal.factor {
+            true => (sum, product * signal.value),
+            false => (sum + signal.value, product),
+        });
+        assert!((sum * product - hit.score).abs() < hit.score * 1e-3, "{:?}", hit.signals);
+    }
+
+    let (read, hits) = reranked(30, 100, false);
+    let read = read.unwrap();
+    assert!((2..=4).contains(&read), "{read} of 20 in 100 ms, at 30 ms each");
+    assert_eq!(hits[read..], plain[read..], "what was not read stays where it was");
+    let (read, hits) = reranked(0, 0, false);
+    assert_eq!((read.unwrap(), &hits), (0, &plain));
+    let (read, hits) = reranked(0, 60_000, true);
+    assert_eq!((read.unwrap_err().kind(), hits), (ErrorKind::Cancelled, plain));
 }
 
 #[test]

@@ -91,6 +91,7 @@ pub struct EmbedderInfo {
 /// - The same text, role and identity give the same vector (to 1e-4), alone or in a batch.
 /// - An empty batch gives an empty answer; an empty text gives a vector or an error, never a panic.
 /// - Concurrent calls do not see each other.
+/// - [`inline`](Self::inline), if there is one, gives the same vectors.
 ///
 /// `testing::embedder_suite` checks all of it (feature `testing`).
 #[async_trait]
@@ -104,6 +105,18 @@ pub trait Embedder: fmt::Debug + Send + Sync {
     /// Whatever stops the embedder; a batch fails as a whole.
     async fn embed(&self, texts: &[&str], role: EmbedRole) -> Result<Vec<Embedding>>;
 
+    /// The same embedder for callers that cannot wait, if it takes about as long as reading the text does: an index asks it for the
+    /// vectors of passages while it reads their files.
+    fn inline(&self) -> Option<&dyn InlineEmbedder> {
+        None
+    }
+
+    /// The cosine below which two texts have nothing to do with each other, if there is one that holds for all texts: a search then
+    /// rather finds nothing.
+    fn least_cosine(&self) -> Option<f32> {
+        None
+    }
+
     /// How it describes itself.
     fn describe(&self) -> Capability {
         let EmbedderInfo { id, dim, .. } = self.info();
@@ -114,3 +127,12 @@ pub trait Embedder: fmt::Debug + Send + Sync {
 }
 
 const _: fn(&dyn Embedder) = |_| {}; // a retriever holds `Arc<dyn Embedder>`
+
+/// An embedder that is fast enough to be asked in passing: a table of word vectors, say.
+pub trait InlineEmbedder: fmt::Debug + Send + Sync {
+    /// Embeds one text on this thread, some microseconds long.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    fn embed_inline(&self, text: &str, role: EmbedRole) -> Result<Embedding>;
+}

@@ -41,7 +41,7 @@ mod tool;
 
 // What is known and what is found
 pub use document::{Chunk, ChunkId, Document, Reference, Span, Symbol, SymbolKind};
-pub use embedding::{EmbedRequest, EmbedRole, Embedder, EmbedderInfo, Embedding};
+pub use embedding::{EmbedRequest, EmbedRole, Embedder, EmbedderInfo, Embedding, InlineEmbedder};
 pub use reranker::{RerankRequest, Reranker, RerankerExt, RerankerInfo};
 pub use store::{KeyRange, MAX_KEY_LEN, ReadTxn, Snapshot, Store, StoreExt, Table, Visit, WriteTxn};
 

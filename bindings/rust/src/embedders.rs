@@ -1,106 +1,158 @@
-//! Which encoder an index has vectors of, and search that counts them in.
+//! Vectors of an index: made as its files are read or afterwards, and counted in when it is searched.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
-use futures_executor::block_on;
-use nootropic_context::search::{Answer, Semantic};
-use nootropic_core::{Embedder, ErrorKind, Unit};
-use nootropic_models::{Device, EncoderPrecision, LocalEmbedder};
-use serde::{Deserialize, Serialize};
+use nootropic_context::index::{IndexMeta, InlineVectors, UpdateOptions};
+use nootropic_context::search::{Answer, SearchOptions, Semantic};
+use nootropic_context::vectors::VectorTable;
+use nootropic_core::{Embedder, Error as CoreError, ErrorKind, Store, StoreExt, Unit};
+use nootropic_models::{Device, LocalEmbedder};
 
+use crate::chosen::{Choice, Encoder};
 use crate::model_files::failed;
+use crate::nootropic::{Opened, is_refusal};
+use crate::waiting::wait;
 use crate::{Call, Error, Nootropic, Result};
 
-/// What `index --embedder` takes for no encoder.
-const NONE: &str = "none";
-/// What stands for the embedder that is part of the program.
-pub(crate) const BUILT_IN: &str = "static";
+/// How long a question may be kept waiting by passages that have no vector yet.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The encoder of an index, as `embedder.json` beside the store names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Chosen {
-    /// Absolute, or [`BUILT_IN`].
-    model: PathBuf,
-    precision: EncoderPrecision,
-    /// The identity it had: vectors of another are not comparable.
-    id: String,
-}
-
-/// The vectors of an index by its encoder.
+/// The vectors of an index by its embedder.
 #[derive(Debug, Clone)]
 pub(crate) struct Near {
-    /// The encoder's identity.
-    id: String,
+    choice: Choice,
     semantic: Arc<Semantic>,
+    /// Of an embedder that is quick enough to be asked while files are read.
+    inline: Option<InlineVectors>,
 }
 
-/// Embeds the passages that have no vector yet; says how many. Reports progress in passages, as task `embed`.
+/// Embeds the passages that have no vector yet; says how many. Reports progress in passages, as task `embed`, if there are any.
 pub(crate) async fn embed_missing(semantic: &Semantic, call: &Call) -> Result<u64> {
+    embed_until(semantic, call, &|| call.cancel.is_cancelled()).await
+}
+
+async fn embed_until(semantic: &Semantic, call: &Call, enough: &(dyn Fn() -> bool + Sync)) -> Result<u64> {
+    if semantic.count_missing()? == 0 {
+        return Ok(0);
+    }
     call.started("embed", Unit::Chunks);
     let mut on_progress = |done, total| call.progress("embed", done, Some(total), Unit::Chunks);
-    let cancel = || call.cancel.is_cancelled();
-    let result = semantic.embed_missing(&mut on_progress, &cancel).await;
+    let result = semantic.embed_missing(&mut on_progress, enough).await;
     call.finished("embed", &result);
     Ok(result?)
 }
 
 impl Nootropic {
-    /// Brings the vectors of passages into step, if an encoder was chosen, now (`wanted`) or before; says how many were made. `none` ends it;
-    /// vectors that were made stay, for whoever chooses their encoder again.
-    pub(crate) fn embed_index(&self, wanted: Option<&str>, call: &Call) -> Result<Option<u64>> {
-        let chosen = match wanted {
-            Some(NONE) => {
-                self.forget_embedder()?;
-                return Ok(None);
-            }
-            Some(BUILT_IN) => Some((BUILT_IN.into(), EncoderPrecision::default())),
-            Some(model) => {
-                let model = fs::canonicalize(model).map_err(Error::io("open", model))?;
-                Some((model, EncoderPrecision::default()))
-            }
-            None => self.chosen()?.map(|chosen| (chosen.model, chosen.precision)),
-        };
-        let Some((model, precision)) = chosen else { return Ok(None) };
-        let near = self.open_near(&model, precision)?;
-        let made = block_on(embed_missing(&near.semantic, call))?;
-        let chosen = Chosen { model, precision, id: near.id.clone() };
-        if self.chosen()?.as_ref() != Some(&chosen) {
-            self.choose(&chosen)?;
+    /// How to bring the index into step: as configured, and with the vectors of what is read, if they are by the embedder that is part
+    /// of the program. Where they cannot be made, nothing can be written.
+    pub(crate) fn update_options(&self, choice: &Choice) -> UpdateOptions {
+        let mut options = self.config().index.options();
+        if *choice == Choice::BuiltIn
+            && let Ok(Near { inline, .. }) = self.opened(true).and_then(|opened| self.near(&opened, choice))
+        {
+            options.vectors = inline;
         }
-        self.keep(Some(near))?;
-        Ok(Some(made))
+        options
     }
 
-    /// The answer with what is near in meaning counted in, if the index has an encoder; where that cannot be run, it warns, and words alone
-    /// count.
-    pub(crate) fn search_hybrid(
-        &self,
-        question: &str,
-        options: &nootropic_context::search::SearchOptions,
-        call: &Call,
-    ) -> Result<Answer> {
+    /// What counts beside words; the file that says so may not make sense, which questions that need it find out.
+    pub(crate) fn choice(&self) -> Result<Choice> {
+        Choice::read(&self.layout().embedder())
+    }
+
+    /// Brings the vectors of passages into step with `choice`, which is remembered if it was made `now`; says how many were made, if that
+    /// takes an encoder. Vectors by others stay, for whoever chooses them again.
+    pub(crate) fn embed_index(&self, mut choice: Choice, now: bool, call: &Call) -> Result<Option<u64>> {
+        let opened = self.opened(true)?;
+        let made = match &mut choice {
+            Choice::Words => None,
+            Choice::Encoder(encoder) if !now && count_missing(&*opened.store, &encoder.id)? == 0 => Some(0),
+            Choice::Encoder(encoder) => {
+                let embedder = open_encoder(encoder)?;
+                encoder.id.clone_from(&embedder.info().id); // it may be another one now
+                let near = self.near_by(&opened, Choice::Encoder(encoder.clone()), embedder)?;
+                Some(wait(embed_missing(&near.semantic, call))?)
+            }
+            Choice::BuiltIn => match self.near(&opened, &choice) {
+                // It was not asked for, and there is nowhere to put it.
+                Err(error) if !now && is_refusal(error.kind()) => None,
+                near => Some(wait(embed_missing(&near?.semantic, call))?).filter(|made| *made > 0),
+            },
+        };
+        if now || self.choice()? != choice {
+            choice.write(&self.layout().embedder())?;
+        }
+        Ok(made)
+    }
+
+    /// Makes vectors of what changed before a question, as many as there is time for: the others are found by their words until
+    /// `index` makes them, as is everything that cannot be embedded at all, of which the search says why.
+    pub(crate) fn embed_some(&self, call: &Call) -> Result<()> {
+        let opened = self.opened(false)?;
+        let Ok(choice @ (Choice::BuiltIn | Choice::Encoder(_))) = self.choice() else { return Ok(()) };
+        if let Choice::Encoder(encoder) = &choice
+            && count_missing(&*opened.store, &encoder.id)? == 0
+        {
+            return Ok(());
+        }
+        let Ok(near) = self.near(&opened, &choice) else { return Ok(()) };
+        let begun = Instant::now();
+        let late = || begun.elapsed() >= PATIENCE && choice != Choice::BuiltIn;
+        match wait(embed_until(&near.semantic, call, &|| call.cancel.is_cancelled() || late())) {
+            Err(error) if error.kind() == ErrorKind::Cancelled && !call.cancel.is_cancelled() => {
+                let left = near.semantic.count_missing()?;
+                let message = format!("{left} passages have no vector yet, and are found by their words alone");
+                call.warn("embed", ErrorKind::Busy, message, Some("`nootropic index` makes them".into()));
+                Ok(())
+            }
+            embedded => embedded.map(drop),
+        }
+    }
+
+    /// The answer by words, by meaning, and as a reranker orders it, if there is one; all of it counts as the time it took.
+    pub(crate) fn search_hybrid(&self, question: &str, options: &SearchOptions, call: &Call) -> Result<Answer> {
+        let begun = Instant::now();
+        let found = SearchOptions { limit: self.found_for(options.limit), ..options.clone() };
+        let mut answer = self.search_near(question, &found, call)?;
+        self.rerank(question, &mut answer.hits, call)?;
+        answer.hits.truncate(options.limit);
+        Ok(Answer { took_ms: begun.elapsed().as_secs_f64() * 1e3, ..answer })
+    }
+
+    /// The answer with what is near in meaning counted in, if the index has vectors; where their encoder cannot be run, it warns, and
+    /// words alone count.
+    fn search_near(&self, question: &str, options: &SearchOptions, call: &Call) -> Result<Answer> {
         let engine = self.engine()?;
-        let near = self.chosen().and_then(|chosen| chosen.map(|chosen| self.near(&chosen)).transpose());
-        match near {
-            Ok(Some(near)) => Ok(block_on(near.semantic.search(&engine, question, options))?),
+        match self.near_to_ask() {
+            Ok(Some(near)) => Ok(wait(near.semantic.search(&engine, question, options))?),
             Ok(None) => Ok(engine.search(question, options)?),
             Err(error) => {
                 let message = format!("found by words alone: {}", crate::chain(&error));
-                let hint = "`nootropic index --embedder DIR` names the encoder anew, `--embedder none` does without";
+                let hint = "`nootropic index --embedder MODEL` names another, `--embedder none` does without";
                 call.warn("search", error.kind(), message, Some(hint.into()));
                 Ok(engine.search(question, options)?)
             }
         }
     }
 
-    /// The vectors of this index by an embedder.
-    pub(crate) fn semantic(&self, embedder: Arc<dyn Embedder>) -> Result<Semantic> {
+    /// The vectors that a question is to be compared with, if there are any.
+    fn near_to_ask(&self) -> Result<Option<Near>> {
         let (opened, _) = self.indexed()?;
-        let mut semantic = Semantic::open(opened.store, embedder)?;
+        match self.choice()? {
+            Choice::Words => Ok(None),
+            choice @ Choice::Encoder(_) => self.near(&opened, &choice).map(Some),
+            Choice::BuiltIn => match self.near(&opened, &Choice::BuiltIn) {
+                // There are none yet, and none can be made here.
+                Err(error) if is_refusal(error.kind()) => Ok(None),
+                near => near.map(Some),
+            },
+        }
+    }
+
+    /// The vectors of this index by an embedder.
+    pub(crate) fn semantic(&self, opened: &Opened, embedder: Arc<dyn Embedder>) -> Result<Semantic> {
+        let mut semantic = Semantic::open(Arc::clone(&opened.store) as Arc<dyn Store>, embedder)?;
         // Where there is no place for it, as in a read-only repository, the exact index does without.
         if self.layout().make_cache().is_ok() {
             semantic = semantic.with_approximate(self.layout().approximate(), None)?;
@@ -108,65 +160,46 @@ impl Nootropic {
         Ok(semantic)
     }
 
-    /// The vectors by the chosen encoder, opened once for a store that is open.
-    fn near(&self, chosen: &Chosen) -> Result<Near> {
-        let kept = self.indexed()?.0.near.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(kept) = kept.filter(|kept| kept.id == chosen.id) {
+    /// The vectors by what was chosen, opened once for a store that is open.
+    fn near(&self, opened: &Opened, choice: &Choice) -> Result<Near> {
+        let kept = opened.near.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(kept) = kept.filter(|kept| kept.choice == *choice) {
             return Ok(kept);
         }
-        let near = self.open_near(&chosen.model, chosen.precision)?;
-        if near.id != chosen.id {
-            let problem = format!("{} is another encoder than the vectors are of", chosen.model.display());
-            return Err(Error::Core(nootropic_core::Error::failed("embedding", ErrorKind::Unsupported, problem)));
-        }
-        self.keep(Some(near.clone()))?;
-        Ok(near)
-    }
-
-    fn open_near(&self, model: &Path, precision: EncoderPrecision) -> Result<Near> {
-        let embedder = match model == Path::new(BUILT_IN) {
-            true => LocalEmbedder::built_in().map_err(failed)?,
-            false => {
-                LocalEmbedder::open_on(model, &Device::Cpu.open(None).map_err(failed)?, precision).map_err(failed)?
+        let embedder = match choice {
+            Choice::Words => return Err(CoreError::invalid("embedder", "none was chosen").into()),
+            Choice::BuiltIn => Arc::new(LocalEmbedder::built_in().map_err(failed)?),
+            Choice::Encoder(encoder) => {
+                let embedder = open_encoder(encoder)?;
+                if embedder.info().id != encoder.id {
+                    let problem = format!("{} is another encoder than the vectors are of", encoder.model.display());
+                    return Err(Error::Core(CoreError::failed("embedding", ErrorKind::Unsupported, problem)));
+                }
+                embedder
             }
         };
-        let id = embedder.info().id.clone();
-        Ok(Near { id, semantic: Arc::new(self.semantic(Arc::new(embedder))?) })
+        self.near_by(opened, choice.clone(), embedder)
     }
 
-    fn keep(&self, near: Option<Near>) -> Result<()> {
-        *self.indexed()?.0.near.lock().unwrap_or_else(PoisonError::into_inner) = near;
-        Ok(())
+    fn near_by(&self, opened: &Opened, choice: Choice, embedder: Arc<LocalEmbedder>) -> Result<Near> {
+        let semantic = Arc::new(self.semantic(opened, Arc::clone(&embedder) as Arc<dyn Embedder>)?);
+        let near = Near { choice, semantic, inline: InlineVectors::open(&*opened.store, embedder)? };
+        *opened.near.lock().unwrap_or_else(PoisonError::into_inner) = Some(near.clone());
+        Ok(near)
     }
+}
 
-    fn chosen(&self) -> Result<Option<Chosen>> {
-        let path = self.layout().embedder();
-        match fs::read(&path) {
-            Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| {
-                let problem = format!("{} cannot be read: {error}", path.display());
-                Error::Core(nootropic_core::Error::failed("embedding", ErrorKind::Corrupt, problem))
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
-    }
+fn open_encoder(encoder: &Encoder) -> Result<Arc<LocalEmbedder>> {
+    let device = Device::Cpu.open(None).map_err(failed)?;
+    Ok(Arc::new(LocalEmbedder::open_on(&encoder.model, &device, encoder.precision).map_err(failed)?))
+}
 
-    fn choose(&self, chosen: &Chosen) -> Result<()> {
-        let path = self.layout().embedder();
-        let io = |error| Error::io("write", &path)(error);
-        let mut file = tempfile::NamedTempFile::new_in(&self.layout().data).map_err(io)?;
-        let json = serde_json::to_vec_pretty(chosen).map_err(|error| io(error.into()))?;
-        file.write_all(&json).map_err(io)?;
-        file.persist(&path).map_err(|error| io(error.error))?;
-        Ok(())
-    }
-
-    fn forget_embedder(&self) -> Result<()> {
-        let path = self.layout().embedder();
-        self.keep(None)?;
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
-            _ => Ok(()),
-        }
-    }
+/// How many passages have no vector by this embedder, without opening it.
+fn count_missing(store: &dyn Store, id: &str) -> Result<u64> {
+    Ok(store.read_with(|txn| {
+        let chunks = IndexMeta::read(txn)?.map_or(0, |meta| meta.chunks);
+        let tables = VectorTable::list(txn)?;
+        let made = tables.iter().find(|table| table.embedder() == id).map(|table| table.len(txn)).transpose()?;
+        Ok(u64::from(chunks).saturating_sub(made.unwrap_or(0)))
+    })?)
 }

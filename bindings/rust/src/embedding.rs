@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::chosen::BUILT_IN;
 use crate::command::Command;
-use crate::embedders::BUILT_IN;
 use crate::local_models::Place;
 use crate::model_files::failed;
 use crate::{Call, Error, Result, Session};

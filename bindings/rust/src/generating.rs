@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::time::Instant;
 
-use futures_executor::block_on;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use nootropic_core::{FinishReason, GenerateRequest, Model, ModelEvent, Usage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::waiting::wait;
 use crate::{Call, Result};
 
 /// What a model answered.
@@ -44,7 +44,7 @@ pub(crate) fn generate(
     let begun = Instant::now();
     let mut first = None;
     let mut answer = Generated::default();
-    block_on(async {
+    wait(async {
         let mut events = model.generate(request).await?;
         while let Either::Left((Some(event), _)) = select(events.next(), pin!(call.cancel.cancelled())).await {
             let event = event?;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nootropic_context::index::{Progress, UpdateReport, UpdateTurn, update};
+use nootropic_context::index::{Progress, UpdateOptions, UpdateReport, UpdateTurn, update};
 use nootropic_context::store;
 use nootropic_core::{Error as CoreError, ErrorKind, Store, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::chosen::Choice;
 use crate::nootropic::is_refusal;
 use crate::{Call, Error, Nootropic, Result};
 
@@ -24,8 +25,8 @@ pub struct Index {
     pub rebuild: bool,
     /// Read every file again, even those that look unchanged.
     pub rehash: bool,
-    /// Keep vectors of the passages too: questions then find what is near in meaning. `static` is the embedder for code that comes with the
-    /// program, else an encoder, a folder of safetensors or a GGUF file. Later runs keep them in step; `none` ends it.
+    /// By what to find passages that are near in meaning: `static`, the embedder for code that comes with the program and is the default; an
+    /// encoder, a folder of safetensors or a GGUF file; or `none`, by words alone. It is remembered.
     #[schemars(extend("x-value-name" = "MODEL", "x-complete" = "path"))]
     pub embedder: Option<String>,
 }
@@ -55,7 +56,7 @@ pub struct IndexReport {
     /// Where an old index was moved that could not be read: it is kept for those who can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<PathBuf>,
-    /// How many passages were embedded, if the index has an encoder.
+    /// How many passages were embedded after the files were read: by an encoder, or because they had no vector yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedded: Option<u64>,
 }
@@ -90,17 +91,19 @@ impl Nootropic {
     ///
     /// # Errors
     /// `cancelled` when the call is: what was committed by then stays. Why the folder cannot be listed or the store not be
-    /// written; as [`LocalEmbedder::open_on`](nootropic_models::LocalEmbedder::open_on) for an encoder.
+    /// written; as [`LocalEmbedder::open_on`](nootropic_models::LocalEmbedder::open_on) for an encoder, whose vectors are made last.
     pub fn index(&self, input: &Index, call: &Call) -> Result<IndexReport> {
         call.cancel.check()?; // before anything is moved
         self.layout().check()?;
+        let choice = input.embedder.as_deref().map_or_else(|| self.choice(), Choice::named)?;
         self.make_data()?;
-        let _turn = self.turn(call)?;
+        let turn = self.turn(call)?;
         let kept = if input.rebuild { self.set_aside()? } else { None };
         let store = self.opened(true)?.store;
-        let report = self.update(&*store, input.rehash, call)?;
+        let report = self.update(&*store, input.rehash, &choice, call)?;
         let begun = Instant::now();
-        let embedded = self.embed_index(input.embedder.as_deref(), call)?;
+        drop(turn); // an encoder may take minutes, and what changes meanwhile is to be found
+        let embedded = self.embed_index(choice, input.embedder.is_some(), call)?;
         Ok(IndexReport { kept, embedded, seconds: report.seconds + begun.elapsed().as_secs_f64(), ..report })
     }
 
@@ -150,9 +153,8 @@ impl Nootropic {
         Ok(UpdateTurn::take(&self.layout().update_lock(), PATIENCE, &|| call.cancel.is_cancelled())?)
     }
 
-    pub(crate) fn update(&self, store: &dyn Store, rehash: bool, call: &Call) -> Result<IndexReport> {
-        let mut options = self.config().index.options();
-        options.rehash = rehash;
+    pub(crate) fn update(&self, store: &dyn Store, rehash: bool, choice: &Choice, call: &Call) -> Result<IndexReport> {
+        let options = UpdateOptions { rehash, ..self.update_options(choice) };
         call.started("index", Unit::Files);
         let mut last = None::<Instant>;
         let mut on_progress = |progress: Progress| {

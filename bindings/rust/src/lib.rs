@@ -22,6 +22,7 @@ mod bench;
 mod call;
 mod cancellable;
 mod chatting;
+mod chosen;
 mod citing;
 mod command;
 mod completing;
@@ -46,6 +47,7 @@ pub mod places;
 mod probing;
 #[cfg(feature = "pull")]
 mod pulling;
+mod reranking;
 mod scope;
 mod searching;
 mod semantic;
@@ -53,6 +55,7 @@ mod session;
 mod settings;
 mod suggest;
 mod upkeep;
+mod waiting;
 mod watching;
 
 pub use answering::{Ask, AskAnswer, AskSource};

@@ -8,6 +8,7 @@ use nootropic_context::index::IndexMeta;
 use nootropic_context::search::Engine;
 use nootropic_context::store::{LmdbStore, StoreOptions, VerifierCommand};
 use nootropic_core::{ErrorKind, Store, StoreExt};
+use nootropic_models::LocalReranker;
 
 use crate::config::{Config, Layers};
 use crate::discover::{self, FoundBy};
@@ -36,6 +37,8 @@ pub struct Nootropic {
     layout: Layout,
     verifier: Option<VerifierCommand>,
     opened: Mutex<Option<Opened>>,
+    /// Of the setting `search.reranker`, once it was needed.
+    pub(crate) reranker: Mutex<Option<Arc<LocalReranker>>>,
 }
 
 /// What is open of a store.
@@ -87,7 +90,15 @@ impl Nootropic {
 
     fn with_layers(root: PathBuf, found_by: FoundBy, layers: Layers) -> Result<Self> {
         let layout = Layout::of(&root, layers.config())?;
-        Ok(Self { root, found_by, layers, layout, verifier: None, opened: Mutex::new(None) })
+        Ok(Self {
+            root,
+            found_by,
+            layers,
+            layout,
+            verifier: None,
+            opened: Mutex::default(),
+            reranker: Mutex::default(),
+        })
     }
 
     /// Lets a process of its own check the store after an unclean shutdown, in addition to the check that is always made:

@@ -7,6 +7,7 @@ use nootropic_core::ErrorKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::chosen::Choice;
 use crate::nootropic::is_refusal;
 use crate::scope::{COUNTS, below, within};
 use crate::{Call, Config, Error, Nootropic, Result, Scope};
@@ -181,8 +182,8 @@ fn rounded(value: f32) -> f64 {
 impl Nootropic {
     /// Ranked passages for a question. Reads what changed first, if [`search.update`](crate::config::SearchSettings::update)
     /// and the question say so; where that is refused (a folder that cannot be written, say), or another process is at it,
-    /// it warns and answers from the index as it is. Where there is none yet, it waits for that process. If the index has an encoder
-    /// ([`Index::embedder`](crate::Index)), what is near in meaning counts too.
+    /// it warns and answers from the index as it is. Where there is none yet, it waits for that process. What is near in meaning counts
+    /// too, by the embedder of the index ([`Index::embedder`](crate::Index)).
     ///
     /// # Errors
     /// [`Error::NoIndex`] if there is none and none is to be made; [`Error::Input`]; as [`index`](Self::index).
@@ -198,9 +199,11 @@ impl Nootropic {
         if scope.no_update || !self.config().search.update {
             return Ok(());
         }
+        // One that cannot be read is said to be so by the search itself.
+        let choice = self.choice().unwrap_or(Choice::Words);
         // Where nothing changed, nothing is written: a store that cannot be written is no obstacle then.
         let updated = self.opened(true).and_then(|opened| {
-            let _turn = match self.turn_soon(call)? {
+            let turn = match self.turn_soon(call)? {
                 None if !call.cancel.is_cancelled() && self.indexed().is_ok() => {
                     let message =
                         "another process is bringing the index up to date; the answer is from what is there so far";
@@ -210,7 +213,9 @@ impl Nootropic {
                 None => self.turn(call)?,
                 Some(turn) => turn,
             };
-            self.update(&*opened.store, false, call).map(drop)
+            self.update(&*opened.store, false, &choice, call)?;
+            drop(turn);
+            self.embed_some(call)
         });
         match updated {
             Err(error) if is_refusal(error.kind()) && self.indexed().is_ok() => {

@@ -43,7 +43,7 @@ impl<'n> SemanticSearch<'n> {
     /// [`NoIndex`](crate::Error::NoIndex); as the store's; of kind `InvalidInput` if an embedder of this identity made vectors
     /// of other dimensions before.
     pub fn open(repository: &'n Nootropic, embedder: Arc<dyn Embedder>) -> Result<Self> {
-        let semantic = repository.semantic(embedder)?;
+        let semantic = repository.semantic(&repository.indexed()?.0, embedder)?;
         Ok(Self { repository, semantic })
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use nootropic_context::index::update_files;
 use nootropic_context::walk::{WatchBackend, WatchBatch, WatchOptions, watch};
+use nootropic_core::Store;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,12 +67,7 @@ impl Nootropic {
             if enough.is_cancelled() {
                 return;
             }
-            let updated = if batch.rescan {
-                self.turn(call).and_then(|_turn| self.update(&*store, false, call))
-            } else {
-                update_files(&*store, self.root(), &options, &batch.changed).map(Into::into).map_err(Into::into)
-            };
-            match updated {
+            match self.follow(&*store, &batch, call) {
                 Ok(report) => total.add(&report, each),
                 Err(error) => {
                     failed = Some(error);
@@ -88,6 +84,26 @@ impl Nootropic {
             _ => total.seconds = begun.elapsed().as_secs_f64(),
         }
         Ok(total)
+    }
+
+    /// Brings the index into step with what changed, then its vectors; without those it is of use still.
+    fn follow(&self, store: &dyn Store, batch: &WatchBatch, call: &Call) -> Result<IndexReport> {
+        let choice = self.choice()?;
+        let report = if batch.rescan {
+            let _turn = self.turn(call)?;
+            self.update(store, false, &choice, call)?
+        } else {
+            update_files(store, self.root(), &self.update_options(&choice), &batch.changed)?.into()
+        };
+        match self.embed_index(choice, false, call) {
+            Ok(embedded) => Ok(IndexReport { embedded, ..report }),
+            Err(error) => {
+                if !call.cancel.is_cancelled() {
+                    call.warn("embed", error.kind(), crate::chain(&error), error.hint());
+                }
+                Ok(report)
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use nootropic::{Call, Event, Index, Nootropic, Search, SinkFn};
+use nootropic::{Call, Event, Index, Nootropic, Scope, Search, SinkFn, Watch};
 
 const ENCODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nootropic-models/tests/fixtures/encoder/bert");
 
@@ -40,7 +40,7 @@ fn search(repository: &Nootropic, question: &str) -> (bool, Vec<String>) {
 #[test]
 fn an_encoder_is_chosen_once_and_kept_in_step() {
     let (dir, repository) = repository();
-    assert_eq!(index(&repository, None).unwrap(), None);
+    assert_eq!(index(&repository, Some("none")).unwrap(), None);
     assert_eq!(search(&repository, "zebra crossing"), (false, vec![]));
     assert_eq!(index(&repository, Some(ENCODER)).unwrap(), Some(2));
     let (near, warnings) = search(&repository, "zebra crossing");
@@ -54,6 +54,34 @@ fn an_encoder_is_chosen_once_and_kept_in_step() {
     assert_eq!(index(&repository, Some("none")).unwrap(), None);
     assert_eq!(search(&repository, "crossing"), (false, vec![]));
     assert_eq!(index(&repository, Some(ENCODER)).unwrap(), Some(0), "its vectors were kept");
+}
+
+#[test]
+fn what_is_near_in_meaning_is_found_by_default() {
+    let (dir, repository) = repository();
+    assert_eq!(index(&repository, None).unwrap(), None, "its vectors are made while files are read");
+    let asked = |repository: &Nootropic, question: &str| {
+        let answer = repository.search(&Search::of(question), &Call::default()).unwrap();
+        answer.hits.first().map(|hit| hit.path.clone())
+    };
+    assert_eq!(asked(&repository, "pause between attempts").as_deref(), Some("retry.py"), "no word is in the files");
+    assert_eq!(asked(&repository, "zanzibar"), None, "nothing is near what means nothing");
+
+    // A search brings vectors into step as it does everything else, and so does a watch.
+    std::fs::write(dir.path().join("users.rs"), "pub fn authenticate(password: &str) {}\n").unwrap();
+    assert_eq!(asked(&repository, "check credentials").as_deref(), Some("users.rs"));
+    std::fs::write(dir.path().join("users.rs"), "pub fn upload(picture: &[u8]) {}\n").unwrap();
+    repository.watch(&Watch { updates: Some(1), ..Watch::default() }, &Call::default(), &mut |_| {}).unwrap();
+    let as_is = Search { scope: Scope { no_update: true, ..Scope::default() }, ..Search::of("image file transfer") };
+    let answer = repository.search(&as_is, &Call::default()).unwrap();
+    assert_eq!(answer.hits.first().map(|hit| hit.path.as_str()), Some("users.rs"));
+
+    // An index that has no vectors yet, of an older version, say, gets them with the next question.
+    assert_eq!(index(&repository, Some("none")).unwrap(), None);
+    std::fs::write(dir.path().join("users.rs"), "pub fn parse_header(line: &str) {}\n").unwrap();
+    assert_eq!(search(&repository, "decode http request"), (false, vec![]));
+    assert_eq!(index(&repository, Some("static")).unwrap(), Some(1), "what was read without it");
+    assert!(search(&repository, "decode http request").0);
 }
 
 #[test]

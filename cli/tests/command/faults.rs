@@ -211,6 +211,15 @@ fn a_repository_that_cannot_be_written_is_answered_from_what_is_there() {
     assert!(message.contains("not brought up to date: ") && message.contains("open for reading only"), "{described}");
     let index = crate::Run::of(mounted_read_only(&repository, &["index", "--json"]));
     assert_eq!(index.code, Some(6), "{index:?}");
+
+    // An index of an older version has no vectors: then there are words, and nothing is amiss.
+    let repository = Repository::sample();
+    repository.json(["index", "--embedder", "none"]);
+    std::thread::sleep(std::time::Duration::from_millis(200)); // until files count as unchanged
+    repository.json(["index"]);
+    fs::remove_file(repository.path().join(".nootropic/embedder.json")).unwrap();
+    let run = crate::Run::of(mounted_read_only(&repository, &["search", "--json", "-k1", "backoff"]));
+    assert!(run.out.contains("tools/retry.py") && run.err.is_empty(), "{run:?}");
 }
 
 #[cfg(unix)]

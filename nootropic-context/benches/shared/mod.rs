@@ -1,6 +1,6 @@
 //! What the measurements share: time, memory, percentiles, questions, and trees of source to work on.
 
-#![allow(dead_code, unreachable_pub, reason = "each measurement uses its part; two packages share it")]
+#![allow(dead_code, unreachable_pub, reason = "each measurement uses its part; several packages share it")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -174,7 +174,8 @@ pub fn three_words(passages: &[String], n: usize) -> Vec<String> {
 /// The questions of the retrieval benchmark; asked of another corpus they still are what people ask.
 pub fn natural_questions() -> Result<Vec<String>, Problem> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = ["benches/retrieval/annotations", "../retrieval/annotations"].map(|place| package.join(place));
+    let places = ["benches/retrieval", "../retrieval", "../../nootropic-context/benches/retrieval"];
+    let places = places.map(|place| package.join(place).join("annotations"));
     let folder = places.iter().find(|place| place.is_dir()).ok_or("benches/retrieval/annotations is missing")?;
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|e| Ok(e?.path())).collect::<std::io::Result<_>>()?;
     files.sort();

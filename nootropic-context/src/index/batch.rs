@@ -1,9 +1,12 @@
 //! Files that change together: one transaction makes the whole batch visible.
 
+use std::collections::BTreeMap;
+
 use nootropic_core::{ChunkId, Error, ReadTxn, Result, Snapshot, Store, StoreExt, WriteTxn};
 
 use super::analyze::{Analyzed, Outcome, Text};
 use super::columns::{ChunkHead, ColumnEdits};
+use super::embed::InlineVectors;
 use super::fingerprint::Fingerprint;
 use super::jobs::Skipped;
 use super::join::join_newest;
@@ -11,7 +14,7 @@ use super::record::{FILES, FileRecord, IndexMeta, OUTLINES, path_key};
 use super::text::TEXTS;
 use crate::lexical::segment::{self, Lists, SegmentBuilder, put_info};
 use crate::lexical::words::FileWords;
-use crate::vectors::VectorTable;
+use crate::vectors::{EncodedVector, VectorTable};
 use crate::walk::{FileStamp, RelPath, SkipReason};
 
 /// Gathers analysed files until there are enough for a transaction.
@@ -76,18 +79,28 @@ impl Batch {
         self.files.len() + self.removed.len()
     }
 
-    /// Commits everything gathered.
-    pub(super) fn commit(mut self, store: &dyn Store) -> Result<(Applied, Option<Snapshot>)> {
+    /// Commits everything gathered; `vectors` made what there is of them.
+    pub(super) fn commit(
+        mut self,
+        store: &dyn Store,
+        vectors: Option<&InlineVectors>,
+    ) -> Result<(Applied, Option<Snapshot>)> {
         if self.len() == 0 {
             return Ok((Applied::default(), None));
         }
         let chunks = self.builder.chunks();
         let lists = std::mem::take(&mut self.builder).finish();
-        let (applied, snapshot) = store.write_with(|txn| self.apply(txn, &lists, chunks))?;
+        let (applied, snapshot) = store.write_with(|txn| self.apply(txn, &lists, chunks, vectors))?;
         Ok((applied, Some(snapshot)))
     }
 
-    fn apply(&self, txn: &mut dyn WriteTxn, lists: &Lists, chunks: u32) -> Result<Applied> {
+    fn apply(
+        &self,
+        txn: &mut dyn WriteTxn,
+        lists: &Lists,
+        chunks: u32,
+        vectors: Option<&InlineVectors>,
+    ) -> Result<Applied> {
         let mut edit = Edit::begin(txn, self.made_with)?;
         let base = edit.meta.next_chunk;
         edit.meta.next_chunk =
@@ -98,15 +111,22 @@ impl Batch {
         for (path, reason) in &self.removed {
             edit.remove(txn, path, *reason)?;
         }
+        // Unless someone has forgotten the embedder since.
+        if let Some(vectors) = vectors.filter(|vectors| edit.vectors.iter().any(|table| table.is(vectors.table()))) {
+            let made = edit.made.iter().flat_map(|(first, made)| (*first..).map(ChunkId).zip(*made));
+            vectors.table().put_encoded(txn, made)?;
+        }
         edit.finish(txn, lists, base, chunks)
     }
 }
 
 /// One transaction's changes, as far as they are shared between files.
-struct Edit {
+struct Edit<'a> {
     meta: IndexMeta,
     columns: ColumnEdits,
     vectors: Vec<VectorTable>,
+    /// Vectors of new passages, by the number of the first of their file.
+    made: BTreeMap<u32, &'a [EncodedVector]>,
     dead: Vec<(u32, u32)>,
     applied: Applied,
     /// Whether the files were read, and cut, with the options that the index is made with.
@@ -114,13 +134,14 @@ struct Edit {
     cut_alike: bool,
 }
 
-impl Edit {
+impl<'a> Edit<'a> {
     fn begin(txn: &dyn ReadTxn, made_with: Fingerprint) -> Result<Self> {
         let index_with = Fingerprint::read(txn)?;
         Ok(Self {
             meta: IndexMeta::read(txn)?.unwrap_or_else(IndexMeta::empty),
             columns: ColumnEdits::default(),
             vectors: VectorTable::list(txn)?,
+            made: BTreeMap::new(),
             dead: Vec::new(),
             applied: Applied::default(),
             read_alike: index_with == Some(made_with),
@@ -128,7 +149,7 @@ impl Edit {
         })
     }
 
-    fn put(&mut self, txn: &mut dyn WriteTxn, file: &Analyzed, first_chunk: u32) -> Result<()> {
+    fn put(&mut self, txn: &mut dyn WriteTxn, file: &'a Analyzed, first_chunk: u32) -> Result<()> {
         let path = file.path.as_bytes();
         let old = FileRecord::read(txn, path)?;
         let record = match &file.outcome {
@@ -185,7 +206,7 @@ impl Edit {
         txn.put(FILES, &path_key(path), &FileRecord { stamp, hash, ..record }.encode())
     }
 
-    fn store_text(&mut self, txn: &mut dyn WriteTxn, text: &Text, id: u32, first_chunk: u32) -> Result<()> {
+    fn store_text(&mut self, txn: &mut dyn WriteTxn, text: &'a Text, id: u32, first_chunk: u32) -> Result<()> {
         let mut outline = text.outline.clone();
         outline.first_chunk = first_chunk;
         txn.put(OUTLINES, &id.to_be_bytes(), &outline.encode())?;
@@ -202,6 +223,7 @@ impl Edit {
             };
             self.columns.set(txn, first_chunk + i as u32, &head)?;
         }
+        self.made.insert(first_chunk, &text.vectors);
         let n = text.words.lengths.len() as u32;
         self.meta.files += 1;
         self.meta.chunks += n;
@@ -229,6 +251,7 @@ impl Edit {
             for table in &self.vectors {
                 table.delete(txn, &ids)?;
             }
+            self.made.remove(&old.first_chunk);
             self.dead.push((old.first_chunk, old.chunks));
             self.meta.files = self.meta.files.saturating_sub(1);
             self.meta.chunks = self.meta.chunks.saturating_sub(old.chunks);
@@ -304,7 +327,7 @@ mod tests {
         let path = RelPath::new("a.txt").unwrap();
         let mut batch = Batch::new(Fingerprint::of(&UpdateOptions::default()));
         batch.push(Analyzed { path, stamp, outcome: Outcome::Same(hash(record().hash)) });
-        batch.commit(&store).unwrap();
+        batch.commit(&store, None).unwrap();
         (record().stamp, stamp)
     }
 

@@ -362,8 +362,25 @@ impl Outline {
         Some(self.chunk_of(id, passage, text.get(passage.span.bytes()).unwrap_or_default().to_owned()))
     }
 
+    /// What an embedder reads of each passage: where it stands, what names it, and as much of `text` as it has.
+    pub(crate) fn embedded<'t>(&'t self, text: &'t str) -> impl Iterator<Item = String> + 't {
+        self.passages.iter().map(move |passage| {
+            let (container, name) = match self.named_by(passage) {
+                Some(Symbol { container: Some(container), name, .. }) => (container.as_str(), name.as_str()),
+                Some(Symbol { name, .. }) => ("", name.as_str()),
+                None => ("", ""),
+            };
+            let dot = if container.is_empty() { "" } else { "." };
+            format!("{}\n{container}{dot}{name}\n{}", self.path, text.get(passage.span.bytes()).unwrap_or_default())
+        })
+    }
+
+    fn named_by(&self, passage: &Passage) -> Option<&Symbol> {
+        passage.symbol.and_then(|i| self.symbols.get(i as usize))
+    }
+
     fn chunk_of(&self, id: u32, passage: &Passage, text: String) -> Chunk {
-        let symbol = passage.symbol.and_then(|i| self.symbols.get(i as usize));
+        let symbol = self.named_by(passage);
         Chunk {
             id: ChunkId(id),
             path: self.path.clone(),

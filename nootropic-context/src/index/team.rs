@@ -69,7 +69,11 @@ impl<'u> Team<'u> {
 
     fn work<'t>(&'t self, takes_large: bool, out: &SyncSender<(Analyzed, Held<'t>)>) {
         while let Some((job, held)) = self.next(takes_large) {
-            if (self.cancel)() || out.send((analyze(self.reader, job, &self.options.chunks), held)).is_err() {
+            if (self.cancel)() {
+                return;
+            }
+            let analyzed = analyze(self.reader, job, &self.options.chunks, self.options.vectors.as_ref());
+            if out.send((analyzed, held)).is_err() {
                 return;
             }
         }

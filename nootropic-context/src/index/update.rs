@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::analyze::{Analyzed, Job, Outcome, analyze};
 use super::batch::{Applied, Batch};
+use super::embed::InlineVectors;
 use super::fingerprint::{Fingerprint, adopt};
 use super::jobs::{Survey, survey};
 use super::join::compact;
@@ -32,6 +33,8 @@ pub struct UpdateOptions {
     pub batch_bytes: usize,
     /// Read every file again, whatever its stamp says.
     pub rehash: bool,
+    /// Makes a vector of every passage that is read.
+    pub vectors: Option<InlineVectors>,
 }
 
 impl Default for UpdateOptions {
@@ -42,6 +45,7 @@ impl Default for UpdateOptions {
             threads: 0,
             batch_bytes: 12 << 20,
             rehash: false,
+            vectors: None,
         }
     }
 }
@@ -111,7 +115,7 @@ pub fn update(
     let Survey { jobs, gone, found, unchanged, skipped } = survey(store, root, options, cancel)?;
     let mut progress = Progress { found, queued: jobs.len() as u64, ..Progress::default() };
     on_progress(progress);
-    let mut writer = Writer::new(store, made_with, options.batch_bytes);
+    let mut writer = Writer::new(store, made_with, options);
     if !jobs.is_empty() {
         let reader = Reader::new(root, &options.walk)?;
         let team = Team::new(&reader, options, jobs, cancel);
@@ -159,11 +163,12 @@ pub fn update_files(
     if first {
         adopt(store, made_with)?;
     }
-    let mut writer = Writer::new(store, made_with, options.batch_bytes);
+    let mut writer = Writer::new(store, made_with, options);
     for path in paths {
         let known = store.read_with(|txn| FileRecord::read(txn, path.as_bytes()))?;
         let known = known.filter(|k| k.skipped.is_none()).map(|k| k.hash);
-        let file = analyze(&reader, Job { path: path.clone(), size: 0, known }, &options.chunks);
+        let job = Job { path: path.clone(), size: 0, known };
+        let file = analyze(&reader, job, &options.chunks, options.vectors.as_ref());
         match file.outcome {
             Outcome::Skipped(reason @ (SkipReason::Vanished | SkipReason::NotRegular | SkipReason::Symlink)) => {
                 writer.batch.remove(file.path, Some(reason));
@@ -213,27 +218,27 @@ fn begin_if_empty(store: &dyn Store) -> Result<()> {
 struct Writer<'s> {
     store: &'s dyn Store,
     made_with: Fingerprint,
-    batch_bytes: usize,
+    options: &'s UpdateOptions,
     batch: Batch,
     last: Instant,
     total: Applied,
 }
 
 impl<'s> Writer<'s> {
-    fn new(store: &'s dyn Store, made_with: Fingerprint, batch_bytes: usize) -> Self {
+    fn new(store: &'s dyn Store, made_with: Fingerprint, options: &'s UpdateOptions) -> Self {
         let (batch, last) = (Batch::new(made_with), Instant::now());
-        Self { store, made_with, batch_bytes, batch, last, total: Applied::default() }
+        Self { store, made_with, options, batch, last, total: Applied::default() }
     }
 
     fn push(&mut self, file: Analyzed) -> Result<()> {
         self.batch.push(file);
-        let full = self.batch.bytes() >= self.batch_bytes || self.batch.len() >= MAX_BATCH_FILES;
+        let full = self.batch.bytes() >= self.options.batch_bytes || self.batch.len() >= MAX_BATCH_FILES;
         if full || self.last.elapsed() > COMMIT_EVERY { self.commit() } else { Ok(()) }
     }
 
     fn commit(&mut self) -> Result<()> {
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.made_with));
-        let (applied, _) = batch.commit(self.store)?;
+        let (applied, _) = batch.commit(self.store, self.options.vectors.as_ref())?;
         self.total.add(&applied);
         self.last = Instant::now();
         Ok(())

@@ -8,13 +8,13 @@ use nootropic_core::{Chunk, ChunkId, ReadTxn, Result, Snapshot, Store, StoreExt,
 use super::explain::{Signal, explain};
 use super::filter::allowed;
 use super::query::Query;
-use super::rank::{Candidate, Ranker};
+use super::rank::{Candidate, Neighborhood, Ranker};
 use super::ranking::{NEIGHBORS, Ranking};
 use super::score::{LiveSegment, Norms, Scorer, Scores};
 use crate::index::{Asked, Columns, Outline};
 use crate::lexical::words::TermKind;
 use crate::lexical::{fold_name, segments};
-use crate::vectors::VectorSearch;
+use crate::vectors::{Accept, VectorSearch};
 
 /// How to search.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,30 @@ pub struct SearchOptions {
 impl Default for SearchOptions {
     fn default() -> Self {
         Self { limit: 10, explain: false, ranking: Ranking::default() }
+    }
+}
+
+/// A question's vector, and what it is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Near<'a> {
+    /// Vectors of passages.
+    pub vectors: &'a VectorSearch,
+    /// Of as many dimensions.
+    pub question: &'a [f32],
+    /// As [`Embedder::least_cosine`](nootropic_core::Embedder::least_cosine) has it.
+    pub least_cosine: Option<f32>,
+}
+
+impl Near<'_> {
+    fn search(&self, txn: &dyn ReadTxn, may_be_found: Accept<'_>) -> Result<Neighborhood> {
+        let Self { vectors, question, least_cosine } = *self;
+        let mut nearest = vectors.search(txn, question, NEIGHBORS, Some(may_be_found))?;
+        // Where all there are were found, the farthest is not the edge of anything.
+        let farthest = nearest.last().map(|last| last.score).filter(|_| nearest.len() == NEIGHBORS);
+        let edge = farthest.into_iter().chain(least_cosine).reduce(f32::max);
+        let edge = edge.or(nearest.last().map(|last| last.score)).unwrap_or_default();
+        nearest.retain(|neighbor| neighbor.score >= edge);
+        Ok(Neighborhood { nearest, edge })
     }
 }
 
@@ -106,12 +130,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`search`](Self::search).
-    pub fn search_near(
-        &self,
-        question: &str,
-        near: Option<(&VectorSearch, &[f32])>,
-        options: &SearchOptions,
-    ) -> Result<Answer> {
+    pub fn search_near(&self, question: &str, near: Option<Near<'_>>, options: &SearchOptions) -> Result<Answer> {
         let begun = Instant::now();
         let mut scores = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let found = self.store.read_with(|txn| {
@@ -160,7 +179,7 @@ impl Engine {
 fn find(
     scorer: &Scorer<'_>,
     query: &Query,
-    near: Option<(&VectorSearch, &[f32])>,
+    near: Option<Near<'_>>,
     options: &SearchOptions,
     scores: &mut Scores,
 ) -> Result<Vec<Hit>> {
@@ -173,12 +192,9 @@ fn find(
             file != u32::MAX && allowed.passes_file(file) && allowed.passes_slot(slot as u32)
         })
     };
-    let neighbors = match near {
-        Some((vectors, vector)) => vectors.search(txn, vector, NEIGHBORS, Some(&may_be_found))?,
-        None => Vec::new(),
-    };
+    let near = near.map(|near| near.search(txn, &may_be_found)).transpose()?.unwrap_or_default();
     let mut ranked =
-        Ranker { columns, query, scores, allowed: &allowed, neighbors: &neighbors, norms, ranking }.rank(options.limit);
+        Ranker { columns, query, scores, allowed: &allowed, near: &near, norms, ranking }.rank(options.limit);
     order_ties(txn, columns, &mut ranked)?;
     ranked.truncate(options.limit);
     let asked = |symbol: &Symbol, path: &str| is_asked(query, symbol, path);

@@ -55,13 +55,22 @@ fn better(a: &Candidate, b: &Candidate) -> Ordering {
     b.score.total_cmp(&a.score).then(a.slot.cmp(&b.slot))
 }
 
+/// The passages nearest to the question's vector.
+#[derive(Debug, Default)]
+pub(crate) struct Neighborhood {
+    /// Best first.
+    pub(crate) nearest: Vec<Neighbor>,
+    /// The cosine at which nearness begins.
+    pub(crate) edge: f32,
+}
+
 /// Everything the order is made from.
 pub(crate) struct Ranker<'a> {
     pub(crate) columns: &'a Columns,
     pub(crate) query: &'a Query,
     pub(crate) scores: &'a Scores,
     pub(crate) allowed: &'a Allowed,
-    pub(crate) neighbors: &'a [Neighbor],
+    pub(crate) near: &'a Neighborhood,
     pub(crate) norms: &'a Norms,
     pub(crate) ranking: &'a Ranking,
 }
@@ -182,18 +191,17 @@ impl Ranker<'_> {
 
     /// Neighbours in order of slots, each with what its nearness adds.
     fn nearness(&self) -> Vec<(u32, f32)> {
-        let (Some(first), Some(last)) = (self.neighbors.first(), self.neighbors.last()) else {
-            return Vec::new();
-        };
+        let Neighborhood { nearest, edge } = self.near;
+        let Some(first) = nearest.first() else { return Vec::new() };
         let best = |scores: &[f32]| scores.iter().copied().fold(0.0f32, f32::max);
         let most = best(&self.scores.chunks) + self.ranking.file * best(&self.scores.files);
-        let (span, covered) = ((first.score - last.score).max(f32::EPSILON), self.covered());
+        let (span, covered) = ((first.score - edge).max(f32::EPSILON), self.covered());
         let weigh = |neighbor: &Neighbor| {
             let slot = self.columns.slot(neighbor.id.0)?;
-            let share = (neighbor.score - last.score) / span;
+            let share = (neighbor.score - edge) / span;
             Some((slot as u32, self.ranking.nearness(most, covered, share)))
         };
-        let mut near: Vec<(u32, f32)> = self.neighbors.iter().filter_map(weigh).collect();
+        let mut near: Vec<(u32, f32)> = nearest.iter().filter_map(weigh).collect();
         near.sort_unstable_by_key(|(slot, _)| *slot);
         near
     }

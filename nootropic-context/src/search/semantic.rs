@@ -5,18 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 #[cfg(feature = "arroy")]
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use nootropic_core::{ChunkId, EmbedRole, Embedder, Embedding, Error, Result, Store, StoreExt};
+use rayon::prelude::*;
 
-use super::engine::{Answer, Engine, SearchOptions};
+use super::engine::{Answer, Engine, Near, SearchOptions};
+use super::queries::RecentQueries;
 use super::query::Query;
-use crate::index::{Cancel, ChunkHead, Columns, Outline, read_text};
+use crate::index::{Cancel, ChunkHead, Columns, IndexMeta, Outline, read_text, table_of};
 #[cfg(feature = "arroy")]
 use crate::vectors::Rebuild;
-use crate::vectors::{VectorSearch, VectorTable};
+use crate::vectors::{EncodedVector, VectorSearch};
 
 /// Passages that are embedded and committed together.
 const BATCH: usize = 64;
+/// The same of an embedder that works inline.
+const INLINE_BATCH: usize = 4096;
 
 /// An embedder and the vectors it made of one index.
 ///
@@ -26,6 +31,7 @@ pub struct Semantic {
     store: Arc<dyn Store>,
     embedder: Arc<dyn Embedder>,
     vectors: VectorSearch,
+    recent: RecentQueries,
     /// The build of the approximate index that is going on; dropped with this, it is cancelled.
     #[cfg(feature = "arroy")]
     building: Mutex<Option<Rebuild>>,
@@ -37,15 +43,12 @@ impl Semantic {
     /// # Errors
     /// As the store's; `InvalidInput` if an embedder of this identity made vectors of other dimensions before.
     pub fn open(store: Arc<dyn Store>, embedder: Arc<dyn Embedder>) -> Result<Self> {
-        let known = store.read_with(|txn| Ok(VectorTable::find(txn, embedder.info())?))?;
-        let table = match known {
-            Some(table) => table,
-            None => store.write_with(|txn| Ok(VectorTable::register(txn, embedder.info())?))?.0,
-        };
+        let table = table_of(&*store, &*embedder)?;
         Ok(Self {
             store,
             embedder,
             vectors: VectorSearch::new(table),
+            recent: RecentQueries::default(),
             #[cfg(feature = "arroy")]
             building: Mutex::new(None),
         })
@@ -93,24 +96,21 @@ impl Semantic {
     ) -> Result<u64> {
         let missing = self.missing()?;
         let mut done = 0;
-        for batch in missing.chunks(BATCH) {
+        let batch = if self.embedder.inline().is_some() { INLINE_BATCH } else { BATCH };
+        for batch in missing.chunks(batch) {
             if cancel() {
                 return Err(Error::Cancelled);
             }
-            let texts = passages(&*self.store, batch)?;
-            let borrowed: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-            let vectors = self.embedder.embed(&borrowed, EmbedRole::Document).await?;
-            let rows: Vec<(ChunkId, &[f32])> =
-                texts.iter().zip(&vectors).map(|((id, _), vector)| (*id, vector.as_slice())).collect();
+            let made = self.embed_passages(&passages(&*self.store, batch)?).await?;
             self.store.write_with(|txn| {
                 // Passages that were removed meanwhile must not come back as vectors.
-                let mut live = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    if ChunkHead::read(txn, row.0.0)?.is_some() {
-                        live.push(*row);
+                let mut live = Vec::with_capacity(made.len());
+                for (id, vector) in &made {
+                    if ChunkHead::read(txn, id.0)?.is_some() {
+                        live.push((*id, vector));
                     }
                 }
-                Ok(self.vectors.table().put(txn, &live)?)
+                Ok(self.vectors.table().put_encoded(txn, live)?)
             })?;
             done += batch.len() as u64;
             on_progress(done, missing.len() as u64);
@@ -120,7 +120,37 @@ impl Semantic {
         Ok(done)
     }
 
+    async fn embed_passages(&self, passages: &[(ChunkId, String)]) -> Result<Vec<(ChunkId, EncodedVector)>> {
+        let table = self.vectors.table();
+        if let Some(inline) = self.embedder.inline() {
+            let encoded = passages.par_iter().map(|(id, text)| {
+                let vector = inline.embed_inline(text, EmbedRole::Document)?;
+                Ok((*id, table.encode(vector.as_slice())?))
+            });
+            return encoded.collect();
+        }
+        let texts: Vec<&str> = passages.iter().map(|(_, text)| text.as_str()).collect();
+        let vectors = self.embedder.embed(&texts, EmbedRole::Document).await?;
+        let encoded =
+            passages.iter().zip(&vectors).map(|((id, _), vector)| Ok((*id, table.encode(vector.as_slice())?)));
+        encoded.collect()
+    }
+
+    /// How many passages have no vector yet.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub fn count_missing(&self) -> Result<u64> {
+        self.store.read_with(|txn| {
+            let chunks = IndexMeta::read(txn)?.map_or(0, |meta| meta.chunks);
+            Ok(u64::from(chunks).saturating_sub(self.vectors.table().len(txn)?))
+        })
+    }
+
     fn missing(&self) -> Result<Vec<ChunkId>> {
+        if self.count_missing()? == 0 {
+            return Ok(Vec::new()); // vectors go with their passages, so none are missing where there are as many
+        }
         self.store.read_with(|txn| {
             let mut missing = Vec::new();
             for (chunk, _) in Columns::load(txn)?.live() {
@@ -138,31 +168,51 @@ impl Semantic {
     /// # Errors
     /// As [`Engine::search`], and whatever the embedder returns.
     pub async fn search(&self, engine: &Engine, question: &str, options: &SearchOptions) -> Result<Answer> {
+        let begun = Instant::now();
         let Query { words, .. } = Query::parse(question);
         if words.is_empty() {
             return engine.search(question, options);
         }
-        let query = self.embedder.embed(&[&words], EmbedRole::Query).await?;
-        let near = query.first().map(|embedding: &Embedding| (&self.vectors, embedding.as_slice()));
-        engine.search_near(question, near, options)
+        let query = self.query(&words).await?;
+        let near = query.as_ref().map(|query| Near {
+            vectors: &self.vectors,
+            question: query.as_slice(),
+            least_cosine: self.embedder.least_cosine(),
+        });
+        let answer = engine.search_near(question, near, options)?;
+        Ok(Answer { took_ms: begun.elapsed().as_secs_f64() * 1e3, ..answer })
+    }
+
+    async fn query(&self, words: &str) -> Result<Option<Embedding>> {
+        if let Some(inline) = self.embedder.inline() {
+            return inline.embed_inline(words, EmbedRole::Query).map(Some);
+        }
+        if let Some(known) = self.recent.get(words) {
+            return Ok(Some(known));
+        }
+        let query = self.embedder.embed(&[words], EmbedRole::Query).await?.pop();
+        if let Some(query) = &query {
+            self.recent.keep(words, query);
+        }
+        Ok(query)
     }
 }
 
-/// What an embedder reads of each passage: where it stands, then its text.
+/// What an embedder reads of each passage.
 fn passages(store: &dyn Store, chunks: &[ChunkId]) -> Result<Vec<(ChunkId, String)>> {
     store.read_with(|txn| {
         let mut out = Vec::with_capacity(chunks.len());
-        let mut held: Option<(u32, Outline, String)> = None;
+        let mut held: Option<(u32, u32, Vec<String>)> = None;
         for id in chunks {
             let Some(head) = ChunkHead::read(txn, id.0)? else { continue };
             if held.as_ref().is_none_or(|(file, ..)| *file != head.file) {
-                held = Some((head.file, Outline::read(txn, head.file)?, read_text(txn, head.file)?));
+                let (outline, text) = (Outline::read(txn, head.file)?, read_text(txn, head.file)?);
+                held = Some((head.file, outline.first_chunk, outline.embedded(&text).collect()));
             }
-            if let Some((_, outline, text)) = &held
-                && let Some(chunk) = outline.chunk(id.0, text)
+            if let Some((_, first, texts)) = &mut held
+                && let Some(text) = id.0.checked_sub(*first).and_then(|at| texts.get_mut(at as usize))
             {
-                let symbol = chunk.symbol.as_deref().unwrap_or_default();
-                out.push((*id, format!("{}\n{symbol}\n{}", chunk.path, chunk.text)));
+                out.push((*id, std::mem::take(text)));
             }
         }
         Ok(out)

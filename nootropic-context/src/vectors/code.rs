@@ -1,6 +1,6 @@
 //! Vectors as one byte a dimension, and what a query is turned into to meet them.
 
-use super::kernel::PLANES;
+use super::kernel::{Kernel, PLANES};
 
 /// Quantizes rotated coordinates to `scale · code`, each in `-127..=127`; returns the scale.
 pub(super) fn encode(rotated: &[f32], code: &mut Vec<i8>) -> f32 {
@@ -56,6 +56,11 @@ impl Prepared {
         let slack = SIGMAS * dot(&residual, &residual).sqrt();
         Self { unit, planes, agreement, step: 2.0 * half, slack, shift: dot(rotated, centre), wide, wide_scale }
     }
+
+    /// The cosine that a code gives.
+    pub(super) fn score(&self, kernel: Kernel, scale: f32, code: &[i8]) -> f32 {
+        kernel.dot(code, &self.wide) as f32 * scale * self.wide_scale
+    }
 }
 
 fn largest(v: &[f32]) -> f32 {
@@ -80,6 +85,17 @@ pub(super) fn dot_bytes(row: &[u8], b: &[f32]) -> f32 {
     for (a, b) in row.chunks(LANES).zip(b.chunks(LANES)) {
         for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
             *sum += f32::from_le_bytes(*x) * y;
+        }
+    }
+    sums.iter().sum()
+}
+
+/// [`dot`] with a code, before its scale.
+pub(super) fn dot_code(code: &[i8], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    for (a, b) in code.chunks(LANES).zip(b.chunks(LANES)) {
+        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
+            *sum += f32::from(*x) * y;
         }
     }
     sums.iter().sum()
@@ -135,6 +151,9 @@ mod tests {
             let (a, b) = (random.unit(dim), random.unit(dim));
             let bytes: Vec<u8> = a.iter().flat_map(|x| x.to_le_bytes()).collect();
             assert_eq!(dot(&a, &b), dot_bytes(&bytes, &b));
+            let code: Vec<i8> = a.iter().map(|x| (x * 127.0).round() as i8).collect();
+            let floats: Vec<f32> = code.iter().map(|x| f32::from(*x)).collect();
+            assert_eq!(dot(&floats, &b), dot_code(&code, &b));
         }
     }
 }

@@ -201,7 +201,7 @@ thread_local! {
 }
 
 /// How many of the best by code are rescored, for `k` answers.
-fn rescored(k: usize) -> usize {
+pub(super) fn rescored(k: usize) -> usize {
     k.saturating_add(k / 4).saturating_add(6)
 }
 
@@ -231,9 +231,9 @@ pub(super) fn rescore(
     k: usize,
     candidates: impl Iterator<Item = ChunkId>,
 ) -> Result<Vec<Neighbor>> {
-    let mut nearest = Top::new(k);
+    let (mut nearest, cosine) = (Top::new(k), rows.cosine(unit));
     for id in candidates {
-        if let Some(score) = rows.cosine(id, unit)? {
+        if let Some(score) = cosine(id)? {
             nearest.offer(id, score);
         }
     }

@@ -1,9 +1,9 @@
 //! Nearest neighbours of a vector.
 //!
-//! The truth is a [`VectorTable`] in the store: one unit vector a chunk, apart for every embedder. Indexes over it are
-//! derived, and answer through one trait: [`ExactIndex`] scans quantized codes in memory, the approximate index reads
-//! trees from a disposable folder. Both find candidates only; the score of every answer is the cosine of the stored
-//! vectors themselves.
+//! The truth is a [`VectorTable`] in the store: one unit vector a chunk, or its quantized code alone, apart for every embedder.
+//! Indexes over it are derived, and answer through one trait: [`ExactIndex`] scans quantized codes in memory, the
+//! approximate index reads trees from a disposable folder. Both find candidates only; the score of every answer is the cosine
+//! of what is stored.
 
 #[cfg(feature = "arroy")]
 mod arroy;
@@ -14,6 +14,7 @@ mod kernel;
 mod page;
 mod rotate;
 mod search;
+mod stored;
 mod table;
 mod top;
 
@@ -31,7 +32,7 @@ pub use arroy::{ArroyCache, ArroyIndex, Rebuild};
 pub use cache::IndexCache;
 pub use exact::ExactIndex;
 pub use search::{Choice, VectorSearch, choose};
-pub use table::{Mark, TableRows, VECTORS, VectorTable};
+pub use table::{EncodedVector, Kept, Mark, TableRows, VECTORS, VectorTable};
 
 /// Most dimensions a vector may have.
 pub const MAX_DIM: usize = 16_384;
@@ -45,13 +46,13 @@ pub struct Neighbor {
     pub score: f32,
 }
 
-/// Full-precision vectors, for rescoring what an index found.
+/// Says how near a chunk's stored vector is to a query: the cosine, `None` if nothing is stored, or why it could not be read.
+pub type Cosine<'a> = Box<dyn Fn(ChunkId) -> Result<Option<f32>> + 'a>;
+
+/// Vectors as they are stored, for rescoring what an index found.
 pub trait Rows {
-    /// Cosine of the stored vector and `query`, a unit vector of as many dimensions; `None` if nothing is stored.
-    ///
-    /// # Errors
-    /// Why the vector could not be read.
-    fn cosine(&self, id: ChunkId, query: &[f32]) -> Result<Option<f32>>;
+    /// Makes ready to measure against `query`, a unit vector of as many dimensions.
+    fn cosine<'a>(&'a self, query: &'a [f32]) -> Cosine<'a>;
 }
 
 /// Which chunks may be among the answers.

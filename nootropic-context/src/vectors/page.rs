@@ -157,8 +157,7 @@ impl Page {
     pub(super) fn score(&self, kernel: Kernel, query: &Prepared, row: usize) -> f32 {
         let dim = query.wide.len();
         let code = self.codes.get(row * dim..(row + 1) * dim).unwrap_or_default();
-        let scale = self.scales.get(row).copied().unwrap_or_default();
-        kernel.dot(code, &query.wide) as f32 * scale * query.wide_scale
+        query.score(kernel, self.scales.get(row).copied().unwrap_or_default(), code)
     }
 
     /// Bytes held.

@@ -36,6 +36,19 @@ impl Rotation {
             }
         }
     }
+
+    /// Rotates `v` back. Each step is its own inverse.
+    pub(super) fn undo(&self, v: &mut [f32]) {
+        let whole = v.len() == self.block;
+        for (round, signs) in self.signs.iter().enumerate().rev() {
+            if !whole {
+                mix_halves(v);
+            }
+            let start = if round % 2 == 0 { 0 } else { v.len().saturating_sub(self.block) };
+            hadamard(v.get_mut(start..start + self.block).unwrap_or_default());
+            v.iter_mut().zip(signs).for_each(|(x, sign)| *x *= sign);
+        }
+    }
 }
 
 /// The Walsh-Hadamard transform, orthonormal. The length is a power of two.
@@ -89,6 +102,8 @@ mod tests {
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
             assert!((dot(&a, &b) - dot(&ra, &rb)).abs() < 1e-5, "{dim}");
             assert!((dot(&ra, &ra) - 1.0).abs() < 1e-5, "{dim}");
+            rotation.undo(&mut ra);
+            assert!(a.iter().zip(&ra).all(|(x, y)| (x - y).abs() < 1e-5), "{dim}: there and back");
         }
     }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "arroy")]
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nootropic_core::{ChunkId, ReadTxn};
 
@@ -10,7 +11,7 @@ use nootropic_core::{ChunkId, ReadTxn};
 use super::arroy::ArroyCache;
 use super::cache::IndexCache;
 use super::table::VectorTable;
-use super::{Neighbor, VectorIndex};
+use super::{Neighbor, VectorIndex, stored};
 use crate::Result;
 
 /// Memory that the exact index may take by default, in bytes.
@@ -42,6 +43,8 @@ pub fn choose(vectors: u64, dim: usize, memory: u64) -> Choice {
 pub struct VectorSearch {
     exact: IndexCache,
     memory: u64,
+    /// Whether someone has asked already.
+    asked: AtomicBool,
     #[cfg(feature = "arroy")]
     approximate: Option<Arc<ArroyCache>>,
 }
@@ -52,6 +55,7 @@ impl VectorSearch {
         Self {
             exact: IndexCache::new(table),
             memory: MEMORY,
+            asked: AtomicBool::new(false),
             #[cfg(feature = "arroy")]
             approximate: None,
         }
@@ -115,7 +119,8 @@ impl VectorSearch {
 
     /// The `k` vectors nearest to `query` that `accept` takes, in what `txn` shows. See [`VectorIndex::search`].
     ///
-    /// An approximate index that fails is given up, and the exact one answers.
+    /// The first question is answered by a scan of what is stored: an index is made for those who ask again. An approximate index
+    /// that fails is given up, and the exact one answers.
     ///
     /// # Errors
     /// As [`VectorIndex::search`], and whatever the store returns.
@@ -126,6 +131,9 @@ impl VectorSearch {
         k: usize,
         accept: Option<&dyn Fn(ChunkId) -> bool>,
     ) -> Result<Vec<Neighbor>> {
+        if !self.asked.swap(true, Ordering::Relaxed) && self.choice(txn)? == Choice::Exact {
+            return stored::search(self.table(), txn, query, k, accept);
+        }
         let rows = self.table().rows(txn);
         match self.index(txn)?.search(&rows, query, k, accept) {
             #[cfg(feature = "arroy")]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nootropic_core::{ChunkId, EmbedderInfo, Error as CoreError, KeyRange, ReadTxn, Table, WriteTxn};
 
 use super::rotate::Rotation;
-use super::{MAX_DIM, Rows, check_dim, code, unit};
+use super::{Cosine, MAX_DIM, Rows, check_dim, code, unit};
 use crate::{Error, Result};
 use format::{Code, Info, Kind, NEXT_SLOT, State, row_bytes};
 
@@ -26,8 +26,26 @@ const LOG: u64 = 4096;
 pub struct VectorTable {
     slot: u16,
     dim: usize,
+    kept: Kept,
     embedder: Arc<str>,
     rotation: Arc<Rotation>,
+}
+
+/// What is kept of each vector. The numbers are those of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Itself, four bytes a dimension, and its code.
+    Vectors = 1,
+    /// Its code, a byte a dimension: cosines are off by a thousandth or two at the usual hundreds of dimensions.
+    Codes = 2,
+}
+
+/// A vector as a [`VectorTable`] keeps it.
+#[derive(Debug, Clone)]
+pub struct EncodedVector {
+    /// Nothing where codes alone are kept.
+    row: Vec<u8>,
+    code: Vec<u8>,
 }
 
 /// A point in the history of one embedder's vectors.
@@ -41,12 +59,12 @@ pub struct Mark {
 }
 
 impl VectorTable {
-    /// The place of an embedder's vectors, made if it has none.
+    /// The place of an embedder's vectors, made if it has none; then `kept` says what is to be kept of them.
     ///
     /// # Errors
     /// [`Error::EmbedderChanged`] if its vectors had another dimension before, an invalid input if it has an empty name
     /// or a dimension that is not 1 to [`MAX_DIM`], and whatever the store returns.
-    pub fn register(txn: &mut dyn WriteTxn, embedder: &EmbedderInfo) -> Result<Self> {
+    pub fn register(txn: &mut dyn WriteTxn, embedder: &EmbedderInfo, kept: Kept) -> Result<Self> {
         if let Some(found) = Self::find(&*txn, embedder)? {
             return Ok(found);
         }
@@ -63,7 +81,7 @@ impl VectorTable {
         let next =
             next.ok_or_else(|| CoreError::invalid("embedder", "65,534 were registered, there is no room left"))?;
         txn.put(VECTORS, &NEXT_SLOT, &next.to_le_bytes())?;
-        let info = Info { dim: embedder.dim, embedder: embedder.id.clone() };
+        let info = Info { dim: embedder.dim, kept, embedder: embedder.id.clone() };
         txn.put(VECTORS, &Kind::Info.key(slot), &info.to_bytes())?;
         let token = format::hash(&[b"nootropic vectors", embedder.id.as_bytes()]);
         txn.put(VECTORS, &Kind::State.key(slot), &State { mark: Mark { seq: 0, token }, len: 0 }.to_bytes())?;
@@ -109,7 +127,7 @@ impl VectorTable {
 
     fn at(slot: u16, info: Info) -> Self {
         let rotation = Arc::new(Rotation::new(info.dim));
-        Self { slot, dim: info.dim, embedder: info.embedder.into(), rotation }
+        Self { slot, dim: info.dim, kept: info.kept, embedder: info.embedder.into(), rotation }
     }
 
     /// Identity of the embedder.
@@ -121,6 +139,16 @@ impl VectorTable {
     pub fn dim(&self) -> usize {
         debug_assert!(self.dim <= MAX_DIM);
         self.dim
+    }
+
+    /// Whether the two are one place.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (self.slot, &self.embedder) == (other.slot, &other.embedder)
+    }
+
+    /// What is kept of each vector.
+    pub fn kept(&self) -> Kept {
+        self.kept
     }
 
     /// How many vectors there are.
@@ -147,33 +175,58 @@ impl VectorTable {
         Ok(txn.get(VECTORS, &Kind::Code.key_of(self.slot, id))?.is_some())
     }
 
-    /// A chunk's vector, of unit length.
+    /// A chunk's vector, of unit length, as precise as it is [kept](Self::kept).
     ///
     /// # Errors
     /// Whatever the store returns; [`Corrupt`](CoreError::Corrupt) if it is of another length.
     pub fn get(&self, txn: &dyn ReadTxn, id: ChunkId) -> Result<Option<Vec<f32>>> {
-        let Some(row) = self.row(txn, id)? else { return Ok(None) };
-        let (numbers, _) = row.as_chunks::<4>();
-        Ok(Some(numbers.iter().map(|x| f32::from_le_bytes(*x)).collect()))
+        let key = self.kept.kind().key_of(self.slot, id);
+        Ok(txn.get(VECTORS, &key)?.map(|bytes| self.decode(&key, bytes)).transpose()?)
     }
 
     /// Sets the vectors of chunks. They need not have unit length; they are stored so.
     ///
     /// # Errors
-    /// [`Dimension`](CoreError::Dimension) if one is of another dimension, [`NoDirection`](CoreError::NoDirection) if one
-    /// is zero or not finite: then none was written. Whatever the store returns.
+    /// As [`encode`](Self::encode) for one of them: then none was written. Whatever the store returns.
     pub fn put(&self, txn: &mut dyn WriteTxn, vectors: &[(ChunkId, &[f32])]) -> Result<()> {
-        let units = vectors.iter().map(|(id, v)| Ok((*id, unit(v, self.dim)?))).collect::<Result<Vec<_>>>()?;
-        let mut change = Change::begin(self.state(&*txn)?);
+        let encoded = vectors.iter().map(|(id, v)| Ok((*id, self.encode(v)?))).collect::<Result<Vec<_>>>()?;
+        self.put_encoded(txn, encoded.iter().map(|(id, vector)| (*id, vector)))
+    }
+
+    /// A vector as it is stored: what is slow about [`put`](Self::put), and needs no transaction.
+    ///
+    /// # Errors
+    /// [`Dimension`](CoreError::Dimension) if it is of another dimension, [`NoDirection`](CoreError::NoDirection) if it is zero or
+    /// not finite.
+    pub fn encode(&self, vector: &[f32]) -> Result<EncodedVector> {
+        let mut vector = unit(vector, self.dim)?;
+        let row = match self.kept {
+            Kept::Vectors => row_bytes(&vector),
+            Kept::Codes => Vec::new(),
+        };
+        self.rotation.apply(&mut vector);
         let mut code = Vec::with_capacity(self.dim);
-        for (id, mut vector) in units {
+        let scale = code::encode(&vector, &mut code);
+        Ok(EncodedVector { row, code: Code { scale, code: &code }.to_bytes() })
+    }
+
+    /// Sets the vectors of chunks, which this table [encoded](Self::encode).
+    ///
+    /// # Errors
+    /// Whatever the store returns.
+    pub fn put_encoded<'v>(
+        &self,
+        txn: &mut dyn WriteTxn,
+        vectors: impl IntoIterator<Item = (ChunkId, &'v EncodedVector)>,
+    ) -> Result<()> {
+        let mut change = Change::begin(self.state(&*txn)?);
+        for (id, EncodedVector { row, code }) in vectors {
             change.len += u64::from(!self.contains(&*txn, id)?);
-            txn.put(VECTORS, &Kind::Row.key_of(self.slot, id), &row_bytes(&vector))?;
-            self.rotation.apply(&mut vector);
-            let scale = code::encode(&vector, &mut code);
-            let bytes = Code { scale, code: &code }.to_bytes();
-            txn.put(VECTORS, &Kind::Code.key_of(self.slot, id), &bytes)?;
-            change.note(id, &bytes);
+            if self.kept == Kept::Vectors {
+                txn.put(VECTORS, &Kind::Row.key_of(self.slot, id), row)?;
+            }
+            txn.put(VECTORS, &Kind::Code.key_of(self.slot, id), code)?;
+            change.note(id, code);
         }
         self.commit(txn, change)
     }
@@ -270,21 +323,35 @@ impl VectorTable {
     /// At most `limit` vectors from `start` on, in order of identity.
     #[cfg(feature = "arroy")]
     pub(super) fn page(&self, txn: &dyn ReadTxn, start: ChunkId, limit: usize) -> Result<Vec<(ChunkId, Vec<f32>)>> {
-        let mut range = KeyRange::prefix(&Kind::Row.key(self.slot));
-        range.start = std::ops::Bound::Included(Kind::Row.key_of(self.slot, start).to_vec());
+        let kind = self.kept.kind();
+        let mut range = KeyRange::prefix(&kind.key(self.slot));
+        range.start = std::ops::Bound::Included(kind.key_of(self.slot, start).to_vec());
         let mut page = Vec::new();
         txn.scan(VECTORS, &range, &mut |key, bytes| {
             if page.len() == limit {
                 return Ok(ControlFlow::Break(()));
             }
-            if bytes.len() != 4 * self.dim {
-                return Err(format::bad_length(key, bytes.len()));
-            }
-            let (numbers, _) = bytes.as_chunks::<4>();
-            page.push((format::id_of(key)?, numbers.iter().map(|x| f32::from_le_bytes(*x)).collect()));
+            page.push((format::id_of(key)?, self.decode(key, bytes)?));
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(page)
+    }
+
+    /// The vector of a row's or code's entry, whichever is [kept](Self::kept).
+    fn decode(&self, key: &[u8], bytes: &[u8]) -> nootropic_core::Result<Vec<f32>> {
+        match self.kept {
+            Kept::Vectors => {
+                let (numbers, _) = self.checked_row(key, bytes)?.as_chunks::<4>();
+                Ok(numbers.iter().map(|x| f32::from_le_bytes(*x)).collect())
+            }
+            Kept::Codes => {
+                let mut buffer = Vec::with_capacity(self.dim);
+                let Code { scale, code } = Code::from_bytes(key, bytes, self.dim, &mut buffer)?;
+                let mut vector = code.iter().map(|x| scale * f32::from(*x)).collect::<Vec<_>>();
+                self.rotation.undo(&mut vector);
+                Ok(vector)
+            }
+        }
     }
 
     /// Calls `visit` with the code of one vector, if it is there.
@@ -296,12 +363,15 @@ impl VectorTable {
         Ok(())
     }
 
-    fn row<'t>(&self, txn: &'t dyn ReadTxn, id: ChunkId) -> Result<Option<&'t [u8]>> {
-        let key = Kind::Row.key_of(self.slot, id);
-        match txn.get(VECTORS, &key)? {
-            Some(bytes) if bytes.len() != 4 * self.dim => Err(format::bad_length(&key, bytes.len()).into()),
-            found => Ok(found),
-        }
+    fn checked_row<'t>(&self, key: &[u8], bytes: &'t [u8]) -> nootropic_core::Result<&'t [u8]> {
+        if bytes.len() == 4 * self.dim { Ok(bytes) } else { Err(format::bad_length(key, bytes.len())) }
+    }
+
+    /// A query as codes are: rotated.
+    pub(super) fn rotated(&self, query: &[f32]) -> Vec<f32> {
+        let mut rotated = query.to_vec();
+        self.rotation.apply(&mut rotated);
+        rotated
     }
 
     fn state(&self, txn: &dyn ReadTxn) -> Result<State> {
@@ -372,8 +442,35 @@ impl std::fmt::Debug for TableRows<'_> {
 }
 
 impl Rows for TableRows<'_> {
-    fn cosine(&self, id: ChunkId, query: &[f32]) -> Result<Option<f32>> {
-        Ok(self.table.row(self.txn, id)?.map(|row| code::dot_bytes(row, query)))
+    fn cosine<'a>(&'a self, query: &'a [f32]) -> Cosine<'a> {
+        let Self { table, txn } = *self;
+        match table.kept {
+            Kept::Vectors => Box::new(move |id| {
+                let key = Kind::Row.key_of(table.slot, id);
+                let row = txn.get(VECTORS, &key)?.map(|bytes| table.checked_row(&key, bytes)).transpose()?;
+                Ok(row.map(|row| code::dot_bytes(row, query)))
+            }),
+            Kept::Codes => {
+                let query = table.rotated(query);
+                Box::new(move |id| {
+                    let mut cosine = None;
+                    table.with_code(txn, id, |code| {
+                        cosine = code.map(|Code { scale, code }| scale * code::dot_code(code, &query));
+                    })?;
+                    Ok(cosine)
+                })
+            }
+        }
+    }
+}
+
+impl Kept {
+    /// Which entries say most.
+    fn kind(self) -> Kind {
+        match self {
+            Self::Vectors => Kind::Row,
+            Self::Codes => Kind::Code,
+        }
     }
 }
 

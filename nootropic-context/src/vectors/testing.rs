@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use nootropic_core::ChunkId;
 
-use super::{Neighbor, Rows, code};
-use crate::Result;
+use super::{Cosine, Neighbor, Rows, code};
 
 /// A small generator (xorshift64*), the same numbers on every machine.
 #[derive(Debug)]
@@ -54,8 +53,8 @@ pub(crate) fn normalized(v: Vec<f32>) -> Vec<f32> {
 pub(crate) struct MemoryRows(pub(crate) BTreeMap<ChunkId, Vec<f32>>);
 
 impl Rows for MemoryRows {
-    fn cosine(&self, id: ChunkId, query: &[f32]) -> Result<Option<f32>> {
-        Ok(self.0.get(&id).map(|row| code::dot(row, query)))
+    fn cosine<'a>(&'a self, query: &'a [f32]) -> Cosine<'a> {
+        Box::new(|id| Ok(self.0.get(&id).map(|row| code::dot(row, query))))
     }
 }
 

@@ -44,7 +44,6 @@ impl<K: Ord + Copy> Top<K> {
     }
 
     /// What scores less than this need not be offered.
-    #[cfg(test)]
     pub(super) fn threshold(&self) -> f32 {
         self.threshold
     }

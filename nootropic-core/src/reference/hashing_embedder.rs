@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::words::words;
-use crate::{EmbedRole, Embedder, EmbedderInfo, Embedding, Error, Result};
+use crate::{EmbedRole, Embedder, EmbedderInfo, Embedding, Error, InlineEmbedder, Result};
 
 /// An [`Embedder`] that hashes words and their parts into dimensions.
 ///
@@ -73,6 +73,16 @@ impl Embedder for HashingEmbedder {
 
     async fn embed(&self, texts: &[&str], _: EmbedRole) -> Result<Vec<Embedding>> {
         texts.iter().map(|text| self.vector(text)).collect()
+    }
+
+    fn inline(&self) -> Option<&dyn InlineEmbedder> {
+        Some(self)
+    }
+}
+
+impl InlineEmbedder for HashingEmbedder {
+    fn embed_inline(&self, text: &str, _: EmbedRole) -> Result<Embedding> {
+        self.vector(text)
     }
 }
 

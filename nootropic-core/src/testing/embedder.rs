@@ -15,6 +15,7 @@ pub async fn embedder_suite(embedder: &dyn Embedder) {
     survives_odd_texts(embedder).await;
     concurrent_calls_are_apart(embedder).await;
     likeness_shows(embedder).await;
+    inline_is_the_same(embedder).await;
 }
 
 const TEXTS: [&str; 4] = [
@@ -117,6 +118,15 @@ async fn likeness_shows(embedder: &dyn Embedder) {
     });
 }
 
+async fn inline_is_the_same(embedder: &dyn Embedder) {
+    let Some(inline) = embedder.inline() else { return };
+    for role in [EmbedRole::Query, EmbedRole::Document] {
+        let inline = ok(TEXTS.iter().map(|text| inline.embed_inline(text, role)).collect());
+        let same = all_close(&inline, &ok(embedder.embed(&TEXTS, role).await));
+        check("the inline form gives the same vectors", same, || format!("{role:?}: others"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -127,7 +137,7 @@ mod tests {
     use super::*;
     use crate::reference::HashingEmbedder;
     use crate::testing::failure_of;
-    use crate::{EmbedderInfo, Error};
+    use crate::{EmbedderInfo, Error, InlineEmbedder};
 
     #[test]
     fn the_reference_keeps_the_contract() {
@@ -145,6 +155,7 @@ mod tests {
         DependsOnBatch,
         FailsOnNothing,
         AllAlike,
+        OtherInline,
     }
 
     #[derive(Debug)]
@@ -177,6 +188,16 @@ mod tests {
             }
             Ok(vectors)
         }
+
+        fn inline(&self) -> Option<&dyn InlineEmbedder> {
+            (self.1 == Flaw::OtherInline).then_some(self)
+        }
+    }
+
+    impl InlineEmbedder for Flawed {
+        fn embed_inline(&self, text: &str, role: EmbedRole) -> Result<Embedding> {
+            self.0.embed_inline(&format!("another {text}"), role)
+        }
     }
 
     #[test]
@@ -189,6 +210,7 @@ mod tests {
             (Flaw::DependsOnBatch, "alone and in a batch"),
             (Flaw::FailsOnNothing, "empty batch"),
             (Flaw::AllAlike, "how alike"),
+            (Flaw::OtherInline, "inline"),
         ] {
             let inner = HashingEmbedder::new(64).unwrap();
             let mut info = inner.info().clone();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use nootropic_core::{EmbedRole, Embedder, EmbedderInfo, Embedding, Result as CoreResult};
+use nootropic_core::{EmbedRole, Embedder, EmbedderInfo, Embedding, InlineEmbedder, Result as CoreResult};
 use serde::Deserialize;
 
 use super::built_in;
@@ -161,6 +161,20 @@ impl Embedder for LocalEmbedder {
             shared.embed(&settings, &texts, role, dropped)
         })
         .await?
+    }
+
+    fn inline(&self) -> Option<&dyn InlineEmbedder> {
+        match &*self.shared {
+            Shared::Table(table) => Some(table),
+            Shared::Encoder { .. } => None,
+        }
+    }
+
+    fn least_cosine(&self) -> Option<f32> {
+        match &*self.shared {
+            Shared::Table(table) => table.least_cosine(),
+            Shared::Encoder { .. } => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use nootropic_core::{Embedding, Result as CoreResult};
+use nootropic_core::{EmbedRole, Embedding, InlineEmbedder, Result as CoreResult};
 
 use super::embedder::beginning;
 use super::words::WordTokens;
@@ -93,6 +93,11 @@ impl TokenTable {
         self.words.is_some()
     }
 
+    /// Fitting pushes what does not belong together to right angles, give or take 0.07.
+    pub(super) fn least_cosine(&self) -> Option<f32> {
+        self.splits_identifiers().then_some(0.15)
+    }
+
     pub(super) fn columns(&self) -> usize {
         self.columns
     }
@@ -122,6 +127,12 @@ impl TokenTable {
             Rows::Floats(rows) => add(sum, rows.get(range).unwrap_or_default().iter().copied(), weight),
             Rows::Bytes(rows) => add(sum, rows.get(range).unwrap_or_default().iter().map(|x| f32::from(*x)), weight),
         }
+    }
+}
+
+impl InlineEmbedder for TokenTable {
+    fn embed_inline(&self, text: &str, _: EmbedRole) -> CoreResult<Embedding> {
+        self.embed(text)
     }
 }
 

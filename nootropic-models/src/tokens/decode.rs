@@ -72,7 +72,7 @@ impl Decoding {
                 Some(rest) => rest.to_owned(),
                 None => format!(" {text}"),
             };
-            let word = if *clean { without_space_before_punctuation(&word) } else { word };
+            let word = if *clean { without_space_before_punctuation(word) } else { word };
             return out.extend(word.as_bytes());
         }
         if self.byte_tokens
@@ -103,7 +103,7 @@ pub(crate) fn byte_token(text: &str) -> Option<u8> {
     (digits.len() == 2 && !digits.starts_with('+')).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
 
-fn without_space_before_punctuation(word: &str) -> String {
+fn without_space_before_punctuation(word: String) -> String {
     const CLEANED: [(&str, &str); 11] = [
         (" .", "."),
         (" ?", "?"),
@@ -117,7 +117,12 @@ fn without_space_before_punctuation(word: &str) -> String {
         (" 've", "'ve"),
         (" 're", "'re"),
     ];
-    CLEANED.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to))
+    // Hardly any word has one of them, and a vocabulary has tens of thousands.
+    let is_cleaned = |at: usize| CLEANED.iter().any(|(from, _)| word[at..].starts_with(from));
+    if !word.match_indices(' ').any(|(at, _)| is_cleaned(at)) {
+        return word;
+    }
+    CLEANED.iter().fold(word, |word, (from, to)| word.replace(from, to))
 }
 
 /// Turns tokens into text as they come, in whole characters.

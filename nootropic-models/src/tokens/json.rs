@@ -1,5 +1,6 @@
 //! `tokenizer.json`, the format of the `tokenizers` library.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -252,12 +253,12 @@ fn vocabulary(
         RawVocabulary::Numbered(entries) => entries.iter().map(|(text, id)| (text.as_str(), *id)).collect(),
         RawVocabulary::Scored(entries) => entries.iter().zip(0..).map(|((text, _), id)| (text.as_str(), id)).collect(),
     };
-    let known: std::collections::HashMap<&str, u32> = trained.iter().copied().collect();
-    let new = added.iter().filter(|token| !token.content.is_empty() && !known.contains_key(token.content.as_str()));
-    let all = trained.iter().copied().chain(new.map(|token| (token.content.as_str(), token.id)));
-    let mut sorted: Vec<(u32, &str)> = all.map(|(text, id)| (id, text)).collect();
+    let mut new: HashSet<(&str, u32)> = added.iter().map(|token| (token.content.as_str(), token.id)).collect();
+    let named: HashSet<&str> = new.iter().map(|(text, _)| *text).collect();
+    let known: HashSet<&str> = trained.iter().map(|(text, _)| *text).filter(|text| named.contains(text)).collect();
+    new.retain(|(text, _)| !text.is_empty() && !known.contains(text));
+    let mut sorted: Vec<(u32, &str)> = trained.iter().copied().chain(new).map(|(text, id)| (id, text)).collect();
     sorted.sort_unstable();
-    sorted.dedup(); // a token may be added twice
     // Numbers may have holes, but a file cannot make them up by the billion.
     let last = sorted.last().map_or(0, |(id, _)| *id);
     if last as usize > 2 * sorted.len() + 4096 {

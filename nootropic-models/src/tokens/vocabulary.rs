@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// A token, as models count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,13 +71,13 @@ impl Vocabulary {
         let id = self.ends.len() as u32;
         let Ok(end) = u32::try_from(self.text.len() + text.len()) else { return false };
         if !text.is_empty() {
-            if self.id(text).is_some() {
-                return false;
-            }
             let Self { text: texts, ends, index, hasher, .. } = self;
-            let hash = hasher.hash_one(text);
             // The new token is not among `ends` yet, and does not move while it is inserted.
-            index.insert_unique(hash, id, |id| hasher.hash_one(text_of(texts, ends, *id)));
+            let of = |id: &u32| text_of(texts, ends, *id);
+            match index.entry(hasher.hash_one(text), |id| of(id) == text, |id| hasher.hash_one(of(id))) {
+                Entry::Occupied(_) => return false,
+                Entry::Vacant(slot) => _ = slot.insert(id),
+            }
         }
         self.text.push_str(text);
         self.ends.push(end);

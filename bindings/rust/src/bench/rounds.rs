@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Instant;
 
-use futures_executor::block_on;
 use futures_util::StreamExt;
 use nootropic_core::{GenerateRequest, Model};
 use nootropic_models::{FileType, Gguf, LocalModel, generation_speed, prompt_speed};
@@ -13,6 +12,7 @@ use super::{Bench, BenchPhase, BenchRow, BenchStart, Limits};
 use crate::Result;
 use crate::memory::Peak;
 use crate::model_files::failed;
+use crate::waiting::wait;
 
 /// Length of the prompt that is known but for its end.
 const CACHED: usize = 2000;
@@ -105,8 +105,8 @@ fn cached_first_token(model: &LocalModel) -> Result<Option<f64>> {
 /// Waits for the first token after a prompt.
 fn first_token(model: &LocalModel, prompt: &str) -> Result<()> {
     let request = GenerateRequest { max_tokens: Some(1), ..GenerateRequest::text(prompt) };
-    let mut events = block_on(model.generate(request))?;
-    while let Some(event) = block_on(events.next()) {
+    let mut events = wait(model.generate(request))?;
+    while let Some(event) = wait(events.next()) {
         event?;
     }
     Ok(())

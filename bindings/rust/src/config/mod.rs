@@ -62,6 +62,10 @@ pub struct SearchSettings {
     pub limit: u32,
     /// Read what changed before answering.
     pub update: bool,
+    /// A cross-encoder that reads the best passages once more, if there is one: absolute.
+    pub reranker: Option<PathBuf>,
+    /// How many milliseconds it may take.
+    pub rerank_ms: u32,
 }
 
 /// Where the index is kept.
@@ -146,7 +150,7 @@ impl Default for IndexSettings {
 
 impl Default for SearchSettings {
     fn default() -> Self {
-        Self { limit: 10, update: true }
+        Self { limit: 10, update: true, reranker: None, rerank_ms: 500 }
     }
 }
 

@@ -107,6 +107,20 @@ pub const SETTINGS: &[Setting] = &[
         true,
         "How many passages to show, if the question does not say"
     ),
+    setting!(
+        search.rerank_ms,
+        Shape::Count { least: 0, most: 60_000 },
+        true,
+        "How many milliseconds a reranker may take for one question"
+    ),
+    Setting {
+        key: "search.reranker",
+        about: "A cross-encoder that reads the best passages once more: the absolute path of a folder of safetensors",
+        in_repository: false,
+        shape: Shape::Folder,
+        read: |config| json!(config.search.reranker.as_ref().map(|path| path.to_string_lossy())),
+        write: |config, value| absolute(value).map(|path| config.search.reranker = Some(path)),
+    },
     setting!(search.update, Shape::Flag, false, "Read what changed before answering"),
     setting!(
         store.map_bytes,
@@ -138,16 +152,14 @@ pub const SETTINGS: &[Setting] = &[
         in_repository: false,
         shape: Shape::Folder,
         read: |config| json!(config.store.user_dir.as_ref().map(|dir| dir.to_string_lossy())),
-        write: |config, value| {
-            let dir: PathBuf = serde_json::from_value(value).map_err(|error| error.to_string())?;
-            if !dir.is_absolute() {
-                return Err("an absolute path is needed".into());
-            }
-            config.store.user_dir = Some(dir);
-            Ok(())
-        },
+        write: |config, value| absolute(value).map(|path| config.store.user_dir = Some(path)),
     },
 ];
+
+fn absolute(value: Value) -> Result<PathBuf, String> {
+    let path: PathBuf = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    if path.is_absolute() { Ok(path) } else { Err("an absolute path is needed".into()) }
+}
 
 /// The key of every setting.
 pub(crate) fn keys() -> impl Iterator<Item = &'static str> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use nootropic_context::store::{LmdbStore, StoreOptions};
-use nootropic_context::vectors::{ArroyCache, IndexCache, VECTORS, VectorIndex, VectorTable};
+use nootropic_context::vectors::{ArroyCache, IndexCache, Kept, VECTORS, VectorIndex, VectorTable};
 use nootropic_core::{ChunkId, EmbedderInfo, StoreExt};
 
 use crate::measure::{K, Vectors, disk_bytes, timed};
@@ -20,7 +20,7 @@ pub fn all() -> [(&'static str, Make); 2] {
 fn filled(base: &Vectors, folder: &Path) -> Result<(Arc<LmdbStore>, VectorTable)> {
     let store = LmdbStore::open(folder, &StoreOptions::with_tables(&[VECTORS]))?;
     let info = EmbedderInfo { id: "measured".into(), dim: base.dim, max_tokens: 256 };
-    let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info)?))?;
+    let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info, Kept::Vectors)?))?;
     let rows: Vec<_> = base.rows().map(|(id, row)| (ChunkId(id), row)).collect();
     for batch in rows.chunks(5000) {
         store.write_with(|txn| Ok(table.put(txn, batch)?))?;

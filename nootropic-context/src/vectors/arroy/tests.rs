@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::vectors::testing::{MemoryRows, Random, normalized, recall};
-use crate::vectors::{VECTORS, VectorSearch};
+use crate::vectors::{Kept, VECTORS, VectorSearch};
 
 const DIM: usize = 24;
 
@@ -24,7 +24,7 @@ impl Setup {
     fn new(count: u32) -> Self {
         let store = Arc::new(MemoryStore::new([VECTORS]));
         let info = EmbedderInfo { id: "test".into(), dim: DIM, max_tokens: 64 };
-        let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info)?)).unwrap();
+        let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info, Kept::Vectors)?)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut setup = Self { store, table, expected: MemoryRows::default(), folder, random: Random::new(40) };
         setup.put(0..count);

@@ -3,14 +3,14 @@ use nootropic_core::{EmbedderInfo, Error as CoreError, StoreExt, WriteTxn};
 
 use super::*;
 use crate::vectors::testing::Random;
-use crate::vectors::{Neighbor, VECTORS, VectorIndex};
+use crate::vectors::{Kept, Neighbor, VECTORS, VectorIndex};
 
 const DIM: usize = 40;
 
 fn setup() -> (MemoryStore, IndexCache) {
     let store = MemoryStore::new([VECTORS]);
     let info = EmbedderInfo { id: "test".into(), dim: DIM, max_tokens: 64 };
-    let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info)?)).unwrap();
+    let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info, Kept::Vectors)?)).unwrap();
     (store, IndexCache::new(table))
 }
 

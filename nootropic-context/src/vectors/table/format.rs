@@ -1,10 +1,10 @@
-//! Bytes of the vector table, format 1.
+//! Bytes of the vector table, formats 1 and 2.
 //!
 //! ```text
 //! key                                value
-//! slot:u16be 0                       format:u8=1  dim:u32le  embedder:utf-8
+//! slot:u16be 0                       format:u8  dim:u32le  embedder:utf-8
 //! slot:u16be 1                       seq:u64le  token:u64le  count:u64le
-//! slot:u16be 2 chunk:u32be           f32le × dim, of unit length
+//! slot:u16be 2 chunk:u32be           f32le × dim, of unit length; in format 1 only
 //! slot:u16be 3 chunk:u32be           scale:f32le  i8 × dim: the vector rotated, over scale
 //! slot:u16be 4 seq:u64be             token before:u64le  chunk:u32le × changed
 //! 0xffff 0                           next slot:u16le
@@ -13,10 +13,7 @@
 use nootropic_core::{ChunkId, Error, Result};
 
 use super::super::MAX_DIM;
-use super::{Mark, VECTORS};
-
-/// The format that this version writes and reads.
-const FORMAT: u8 = 1;
+use super::{Kept, Mark, VECTORS};
 
 /// Where the number of the next slot is kept; above every slot's own keys.
 pub(super) const NEXT_SLOT: [u8; 3] = [0xff, 0xff, 0];
@@ -87,33 +84,32 @@ pub(super) fn u16_at(key: &[u8], bytes: &[u8]) -> Result<u16> {
 #[derive(Debug)]
 pub(super) struct Info {
     pub(super) dim: usize,
+    pub(super) kept: Kept,
     pub(super) embedder: String,
 }
 
 impl Info {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = vec![self.kept as u8];
         bytes.extend((self.dim as u32).to_le_bytes());
         bytes.extend(self.embedder.as_bytes());
         bytes
     }
 
     pub(super) fn from_bytes(key: &[u8], bytes: &[u8]) -> Result<Self> {
-        match bytes.split_first() {
-            Some((&FORMAT, rest)) if rest.len() >= 4 => {
-                let dim = u32::from_le_bytes(array(rest)) as usize;
-                let embedder = std::str::from_utf8(&rest[4..]);
-                match embedder {
-                    Ok(embedder) if (1..=MAX_DIM).contains(&dim) => Ok(Self { dim, embedder: embedder.to_owned() }),
-                    _ => Err(Error::corrupt(VECTORS, key, "not an embedder")),
-                }
-            }
-            Some((&format, _)) if format != FORMAT => Err(Error::failed(
+        let Some((&format, rest)) = bytes.split_first() else { return Err(bad_length(key, 0)) };
+        let Some(kept) = [Kept::Vectors, Kept::Codes].into_iter().find(|kept| *kept as u8 == format) else {
+            return Err(Error::failed(
                 "reading vectors",
                 nootropic_core::ErrorKind::UnsupportedVersion,
-                format!("vectors have format {format}; this version reads {FORMAT}"),
-            )),
-            _ => Err(bad_length(key, bytes.len())),
+                format!("vectors have format {format}; this version reads 1 and 2"),
+            ));
+        };
+        let Some((dim, embedder)) = rest.split_first_chunk() else { return Err(bad_length(key, bytes.len())) };
+        let dim = u32::from_le_bytes(*dim) as usize;
+        match std::str::from_utf8(embedder) {
+            Ok(embedder) if (1..=MAX_DIM).contains(&dim) => Ok(Self { dim, kept, embedder: embedder.to_owned() }),
+            _ => Err(Error::corrupt(VECTORS, key, "not an embedder")),
         }
     }
 }

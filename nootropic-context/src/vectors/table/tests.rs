@@ -13,7 +13,7 @@ fn embedder(id: &str, dim: usize) -> EmbedderInfo {
 }
 
 fn registered(store: &MemoryStore, id: &str, dim: usize) -> VectorTable {
-    store.write_with(|txn| Ok(VectorTable::register(txn, &embedder(id, dim))?)).unwrap().0
+    store.write_with(|txn| Ok(VectorTable::register(txn, &embedder(id, dim), Kept::Vectors)?)).unwrap().0
 }
 
 /// The kind of a failure, through whatever wraps it.
@@ -34,11 +34,47 @@ fn vectors_are_kept_at_unit_length() {
             assert_eq!(table.get(txn, ChunkId(8))?.unwrap(), normalized(rows[1].clone()));
             assert_eq!(table.get(txn, ChunkId(1))?, None);
             assert!(table.contains(txn, ChunkId(9))? && !table.contains(txn, ChunkId(10))?);
-            let cosine = table.rows(txn).cosine(ChunkId(9), &normalized(vec![1.0; 5]))?.unwrap();
+            let cosine = table.rows(txn).cosine(&normalized(vec![1.0; 5]))(ChunkId(9))?.unwrap();
             assert!((cosine - 1.0).abs() < 1e-6);
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn codes_alone_are_nearly_the_vectors() {
+    let store = store();
+    let mut random = Random::new(21);
+    for dim in [1, 7, 64, 100, 256] {
+        let info = embedder(&format!("codes of {dim}"), dim);
+        let (table, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &info, Kept::Codes)?)).unwrap();
+        let rows: Vec<_> = (0..50).map(|id| (ChunkId(id), random.unit(dim))).collect();
+        let put: Vec<_> = rows.iter().map(|(id, row)| (*id, row.as_slice())).collect();
+        store.write_with(|txn| Ok(table.put(txn, &put)?)).unwrap();
+        store
+            .read_with(|txn| {
+                let found = VectorTable::find(txn, &info)?.unwrap();
+                assert_eq!((found.kept(), found.len(txn)?), (Kept::Codes, 50));
+                let query = random.unit(dim);
+                let (stored, cosine) = (found.rows(txn), rows.iter().map(|(_, row)| code::dot(row, &query)));
+                let measure = stored.cosine(&query);
+                for ((id, row), exact) in rows.iter().zip(cosine) {
+                    let off = (measure(*id)?.unwrap() - exact).abs();
+                    assert!(off < if dim < 64 { 1e-2 } else { 2e-3 }, "{dim}: {off}");
+                    let read = found.get(txn, *id)?.unwrap();
+                    let alike = code::dot(&read, row);
+                    assert!(alike > if dim < 64 { 0.99 } else { 0.997 }, "{dim}: {alike}");
+                }
+                assert_eq!(measure(ChunkId(50))?, None);
+                Ok(())
+            })
+            .unwrap();
+        let (removed, _) = store.write_with(|txn| Ok(table.delete(txn, &[ChunkId(3), ChunkId(4)])?)).unwrap();
+        assert_eq!(removed, 2);
+    }
+    // No more is kept: the entry, the state and the log, and a code for each.
+    let count = store.read_with(|txn| txn.count(VECTORS)).unwrap();
+    assert_eq!(count, 1 + 5 * (4 + 48));
 }
 
 #[test]
@@ -78,7 +114,7 @@ fn embedders_share_nothing() {
         })
         .unwrap();
     store.write_with(|txn| Ok(tables[0].clone().forget(txn)?)).unwrap();
-    let (d, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &embedder("d", 3))?)).unwrap();
+    let (d, _) = store.write_with(|txn| Ok(VectorTable::register(txn, &embedder("d", 3), Kept::Vectors)?)).unwrap();
     assert_ne!(d.slot, tables[0].slot, "a slot must not be given out twice");
     store
         .read_with(|txn| {
@@ -94,7 +130,8 @@ fn embedders_share_nothing() {
 fn an_embedder_that_changed_is_refused() {
     let store = store();
     registered(&store, "a", 5);
-    let failure = store.write_with(|txn| Ok(VectorTable::register(txn, &embedder("a", 6))?)).unwrap_err();
+    let failure =
+        store.write_with(|txn| Ok(VectorTable::register(txn, &embedder("a", 6), Kept::Vectors)?)).unwrap_err();
     assert_eq!(failure.kind(), ErrorKind::InvalidInput);
     assert!(failure.hint().is_some());
     store
@@ -105,7 +142,10 @@ fn an_embedder_that_changed_is_refused() {
         })
         .unwrap();
     for bad in [embedder("", 5), embedder("z", 0), embedder("z", MAX_DIM + 1), embedder(&"z".repeat(5000), 5)] {
-        assert_eq!(kind(store.write_with(|txn| Ok(VectorTable::register(txn, &bad)?))), ErrorKind::InvalidInput);
+        assert_eq!(
+            kind(store.write_with(|txn| Ok(VectorTable::register(txn, &bad, Kept::Vectors)?))),
+            ErrorKind::InvalidInput
+        );
     }
 }
 
@@ -221,8 +261,8 @@ fn damaged_entries_are_errors() {
 fn a_newer_format_is_not_read() {
     let store = store();
     let table = registered(&store, "a", 4);
-    let mut info = Info { dim: 4, embedder: "a".into() }.to_bytes();
-    info[0] = 2;
+    let mut info = Info { dim: 4, kept: Kept::Vectors, embedder: "a".into() }.to_bytes();
+    info[0] = 3;
     store.write_with(|txn| txn.put(VECTORS, &Kind::Info.key(table.slot), &info)).unwrap();
     let found = store.read_with(|txn| Ok(VectorTable::find(txn, &embedder("a", 4))?.is_some()));
     assert_eq!(kind(found), ErrorKind::UnsupportedVersion);
