@@ -36,7 +36,7 @@ impl InlineVectors {
         let Some(inline) = self.embedder.inline() else { return Vec::new() };
         let vector = |text: String| {
             let vector = inline.embed_inline(&text, EmbedRole::Document)?;
-            self.table.encode(vector.as_slice())
+            self.table.encode_embedding(vector)
         };
         outline.embedded(text).map(vector).collect::<crate::Result<_>>().unwrap_or_default()
     }

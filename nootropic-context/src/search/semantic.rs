@@ -125,14 +125,13 @@ impl Semantic {
         if let Some(inline) = self.embedder.inline() {
             let encoded = passages.par_iter().map(|(id, text)| {
                 let vector = inline.embed_inline(text, EmbedRole::Document)?;
-                Ok((*id, table.encode(vector.as_slice())?))
+                Ok((*id, table.encode_embedding(vector)?))
             });
             return encoded.collect();
         }
         let texts: Vec<&str> = passages.iter().map(|(_, text)| text.as_str()).collect();
         let vectors = self.embedder.embed(&texts, EmbedRole::Document).await?;
-        let encoded =
-            passages.iter().zip(&vectors).map(|((id, _), vector)| Ok((*id, table.encode(vector.as_slice())?)));
+        let encoded = passages.iter().zip(vectors).map(|((id, _), vector)| Ok((*id, table.encode_embedding(vector)?)));
         encoded.collect()
     }
 

@@ -6,7 +6,9 @@ use super::kernel::{Kernel, PLANES};
 pub(super) fn encode(rotated: &[f32], code: &mut Vec<i8>) -> f32 {
     let scale = largest(rotated) / 127.0;
     code.clear();
-    code.extend(rotated.iter().map(|x| (x / scale).round() as i8)); // `as` saturates, and takes NaN to 0
+    // Rounds half away from zero, as `round` does, but many at a time. `as` takes NaN to 0.
+    let nearest = |x: f32| (x + 0.5_f32.copysign(x)) as i32;
+    code.extend(rotated.iter().map(|x| nearest(x / scale).clamp(-127, 127) as i8));
     scale
 }
 

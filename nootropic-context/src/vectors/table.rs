@@ -5,7 +5,7 @@ mod format;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use nootropic_core::{ChunkId, EmbedderInfo, Error as CoreError, KeyRange, ReadTxn, Table, WriteTxn};
+use nootropic_core::{ChunkId, EmbedderInfo, Embedding, Error as CoreError, KeyRange, ReadTxn, Table, WriteTxn};
 
 use super::rotate::Rotation;
 use super::{Cosine, MAX_DIM, Rows, check_dim, code, unit};
@@ -199,7 +199,21 @@ impl VectorTable {
     /// [`Dimension`](CoreError::Dimension) if it is of another dimension, [`NoDirection`](CoreError::NoDirection) if it is zero or
     /// not finite.
     pub fn encode(&self, vector: &[f32]) -> Result<EncodedVector> {
-        let mut vector = unit(vector, self.dim)?;
+        Ok(self.encode_unit(unit(vector, self.dim)?))
+    }
+
+    /// The same of an embedding, which has unit length already.
+    ///
+    /// # Errors
+    /// [`Dimension`](CoreError::Dimension) if it is of another dimension.
+    pub fn encode_embedding(&self, vector: Embedding) -> Result<EncodedVector> {
+        if vector.dim() != self.dim {
+            return Err(CoreError::Dimension { got: vector.dim(), expected: self.dim }.into());
+        }
+        Ok(self.encode_unit(vector.into_vec()))
+    }
+
+    fn encode_unit(&self, mut vector: Vec<f32>) -> EncodedVector {
         let row = match self.kept {
             Kept::Vectors => row_bytes(&vector),
             Kept::Codes => Vec::new(),
@@ -207,7 +221,7 @@ impl VectorTable {
         self.rotation.apply(&mut vector);
         let mut code = Vec::with_capacity(self.dim);
         let scale = code::encode(&vector, &mut code);
-        Ok(EncodedVector { row, code: Code { scale, code: &code }.to_bytes() })
+        EncodedVector { row, code: Code { scale, code: &code }.to_bytes() }
     }
 
     /// Sets the vectors of chunks, which this table [encoded](Self::encode).

@@ -128,6 +128,14 @@ impl OpenDevice {
         Self { machine: Machine::Burn(adapter.burn.clone()), name: adapter.name.clone(), notice: None }
     }
 
+    /// Loses the adapter of this process for good, as when its driver crashes.
+    #[cfg(test)]
+    pub(crate) fn lose_wgpu() {
+        if let Ok(adapter) = wgpu::adapter() {
+            adapter.device.destroy();
+        }
+    }
+
     /// What it is called, for messages.
     pub fn name(&self) -> &str {
         &self.name

@@ -15,6 +15,9 @@ pub(super) struct Adapter {
     pub(super) software: bool,
     /// Adapter, interface and driver with its version: another driver is another adapter.
     pub(super) driver: String,
+    /// To lose it on purpose.
+    #[cfg(test)]
+    pub(super) device: burn::tensor::wgpu::wgpu::Device,
 }
 
 /// The adapter that wgpu prefers, opened once for the process; or why there is none.
@@ -37,5 +40,7 @@ fn open() -> Result<Adapter, String> {
         software: info.device_type == DeviceType::Cpu,
         driver: format!("{} | {:?} | {} | {}", info.name, info.backend, info.driver, info.driver_info),
         name: info.name,
+        #[cfg(test)]
+        device: setup.device,
     })
 }

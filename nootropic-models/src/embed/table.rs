@@ -10,6 +10,7 @@ use nootropic_core::{EmbedRole, Embedding, InlineEmbedder, Result as CoreResult}
 
 use super::embedder::beginning;
 use super::words::WordTokens;
+use crate::cpu::add_rows;
 use crate::error::printable;
 use crate::tokens::{TokenId, TokenKind, Tokenizer};
 use crate::{Error, Place, Result, Safetensors, SafetensorsFile, SafetensorsType};
@@ -105,28 +106,24 @@ impl TokenTable {
     /// The vector of a text. One in which nothing means anything has a direction of its own, the same for all such texts, so that
     /// it stands in nobody's way.
     pub(super) fn embed(&self, text: &str) -> CoreResult<Embedding> {
-        let mut sum = vec![0.0; self.columns];
+        let row = |token: u32| self.tokens.get(token as usize).copied().flatten();
+        let mut rows = Vec::with_capacity(MAX_TOKENS);
         match &self.words {
-            Some(words) => words.visit(&self.tokenizer, text, MAX_TOKENS, |token| self.add(token, &mut sum))?,
+            Some(words) => words.visit(&self.tokenizer, text, MAX_TOKENS, |token| rows.extend(row(token)))?,
             None => {
                 let tokens = beginning(&self.tokenizer, "", text, MAX_TOKENS)?;
-                tokens.into_iter().for_each(|TokenId(token)| self.add(token, &mut sum));
+                rows.extend(tokens.into_iter().filter_map(|TokenId(token)| row(token)));
             }
+        }
+        let mut sum = vec![0.0; self.columns];
+        match &self.rows {
+            Rows::Floats(table) => add_float_rows(table, &rows, &mut sum),
+            Rows::Bytes(table) => add_rows(table, &rows, &mut sum),
         }
         if sum.iter().all(|x| *x == 0.0) {
             sum.fill(1.0);
         }
         Embedding::normalized(sum)
-    }
-
-    /// Adds the vector of a token, if it has one.
-    fn add(&self, token: u32, sum: &mut [f32]) {
-        let Some((row, weight)) = self.tokens.get(token as usize).copied().flatten() else { return };
-        let range = row as usize * self.columns..(row as usize + 1) * self.columns;
-        match &self.rows {
-            Rows::Floats(rows) => add(sum, rows.get(range).unwrap_or_default().iter().copied(), weight),
-            Rows::Bytes(rows) => add(sum, rows.get(range).unwrap_or_default().iter().map(|x| f32::from(*x)), weight),
-        }
     }
 }
 
@@ -161,8 +158,12 @@ fn rows_of_tokens(file: &SafetensorsFile, tokenizer: &Tokenizer) -> Result<Vec<O
     Ok(tokens)
 }
 
-fn add(sum: &mut [f32], row: impl Iterator<Item = f32>, weight: f32) {
-    sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * weight);
+fn add_float_rows(table: &[f32], rows: &[(u32, f32)], sum: &mut [f32]) {
+    for (row, weight) in rows {
+        let from = *row as usize * sum.len();
+        let row = table.get(from..from + sum.len()).unwrap_or_default();
+        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * weight);
+    }
 }
 
 /// Whole numbers of four or eight bytes.

@@ -211,6 +211,31 @@ fn a_panic_below_is_an_error() {
     assert_eq!(error.to_string(), "a test on the CPU failed: lost\\u{7}");
 }
 
+/// In a process of its own: a lost device stays lost.
+#[test]
+fn a_lost_device_is_an_error() {
+    const CHILD: &str = "NOOTROPIC_TEST_LOSES_DEVICE";
+    let Some(device) = wgpu() else { return };
+    if std::env::var_os(CHILD).is_none() {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "forward::tests::a_lost_device_is_an_error"]).env(CHILD, "1");
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let model = load("llama.gguf", &device);
+    let mut session = model.session(8).unwrap();
+    assert_eq!(session.feed(&[1, 2], Logits::Last).unwrap().len(), 64);
+    OpenDevice::lose_wgpu();
+    // While it generates, and while a model is loaded onto it.
+    let generating = session.feed(&[3], Logits::Last).unwrap_err();
+    assert!(matches!(generating, Error::Device { .. }), "{generating}");
+    let loading = Transformer::load(&ModelFile::open(fixture("llama.gguf")).unwrap(), &device)
+        .and_then(|model| model.session(8)?.feed(&[1], Logits::Last));
+    let loading = loading.unwrap_err();
+    assert!(matches!(loading, Error::Device { .. }), "{loading}");
+}
+
 #[test]
 fn encoders_are_those_of_the_reference_on_burn() {
     crate::embed::tests::agrees_with_the_reference(&burn());

@@ -72,6 +72,11 @@ impl Added {
         Ok(Self { trie, tokens })
     }
 
+    /// Whether one of them is looked for whose text is so.
+    pub(crate) fn any(&self, is_so: impl Fn(&str) -> bool) -> bool {
+        self.tokens.iter().any(|token| is_so(&token.content))
+    }
+
     /// Splits `text` at the tokens found in it, of overlapping ones the leftmost, of those the longest. Calls `emit` with each
     /// part that is not empty, and its token.
     pub(crate) fn split(

@@ -68,12 +68,15 @@ impl Decoding {
             return;
         }
         if let Some((mark, clean)) = &self.words {
-            let word = match text.strip_prefix(mark.as_str()) {
-                Some(rest) => rest.to_owned(),
-                None => format!(" {text}"),
-            };
-            let word = if *clean { without_space_before_punctuation(word) } else { word };
-            return out.extend(word.as_bytes());
+            let start = out.len();
+            match text.strip_prefix(mark.as_str()) {
+                Some(rest) => out.extend(rest.as_bytes()),
+                None => out.extend([b" ", text.as_bytes()].into_iter().flatten()),
+            }
+            if *clean {
+                clean_up(out, start);
+            }
+            return;
         }
         if self.byte_tokens
             && let Some(byte) = byte_token(text)
@@ -103,7 +106,8 @@ pub(crate) fn byte_token(text: &str) -> Option<u8> {
     (digits.len() == 2 && !digits.starts_with('+')).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
 
-fn without_space_before_punctuation(word: String) -> String {
+/// Leaves out the space before punctuation in the word that begins at `start`.
+fn clean_up(out: &mut Vec<u8>, start: usize) {
     const CLEANED: [(&str, &str); 11] = [
         (" .", "."),
         (" ?", "?"),
@@ -117,12 +121,16 @@ fn without_space_before_punctuation(word: String) -> String {
         (" 've", "'ve"),
         (" 're", "'re"),
     ];
+    let word = out.get(start..).unwrap_or_default();
     // Hardly any word has one of them, and a vocabulary has tens of thousands.
-    let is_cleaned = |at: usize| CLEANED.iter().any(|(from, _)| word[at..].starts_with(from));
-    if !word.match_indices(' ').any(|(at, _)| is_cleaned(at)) {
-        return word;
+    let is_cleaned = |rest: &[u8]| CLEANED.iter().any(|(from, _)| rest.starts_with(from.as_bytes()));
+    if (0..word.len()).any(|at| word[at] == b' ' && is_cleaned(&word[at..]))
+        && let Ok(word) = std::str::from_utf8(word)
+    {
+        let cleaned = CLEANED.iter().fold(word.to_owned(), |word, (from, to)| word.replace(from, to));
+        out.truncate(start);
+        out.extend(cleaned.as_bytes());
     }
-    CLEANED.iter().fold(word, |word, (from, to)| word.replace(from, to))
 }
 
 /// Turns tokens into text as they come, in whole characters.

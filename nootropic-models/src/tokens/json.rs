@@ -1,5 +1,6 @@
 //! `tokenizer.json`, the format of the `tokenizers` library.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
@@ -25,7 +26,7 @@ use crate::{Error, Place, Result};
 const LARGEST_FILE: u64 = 256 << 20;
 
 #[derive(Deserialize)]
-struct RawFile {
+struct RawFile<'f> {
     #[serde(default)]
     added_tokens: Option<Vec<RawAdded>>,
     #[serde(default)]
@@ -36,7 +37,8 @@ struct RawFile {
     post_processor: Value,
     #[serde(default)]
     decoder: Value,
-    model: RawModel,
+    #[serde(borrow)]
+    model: RawModel<'f>,
 }
 
 #[derive(Deserialize)]
@@ -56,10 +58,11 @@ struct RawAdded {
 }
 
 #[derive(Deserialize)]
-struct RawModel {
+struct RawModel<'f> {
     #[serde(default, rename = "type")]
     kind: Option<String>,
-    vocab: RawVocabulary,
+    #[serde(borrow)]
+    vocab: RawVocabulary<'f>,
     #[serde(default)]
     merges: RawMerges,
     #[serde(default)]
@@ -80,28 +83,50 @@ struct RawModel {
     max_input_chars_per_word: Option<usize>,
 }
 
-/// Numbers by text, or texts with scores in the order of their numbers.
-enum RawVocabulary {
-    Numbered(Vec<(String, u32)>),
-    Scored(Vec<(String, f64)>),
-}
+/// A text of the file, which is part of it unless something in it is escaped.
+struct Text<'de>(Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for RawVocabulary {
+impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
-            type Value = RawVocabulary;
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Either)
+    }
+}
+
+/// Numbers by text, or texts with scores in the order of their numbers.
+enum RawVocabulary<'de> {
+    Numbered(Vec<(Text<'de>, u32)>),
+    Scored(Vec<(Text<'de>, f64)>),
+}
+
+impl<'de: 'f, 'f> Deserialize<'de> for RawVocabulary<'f> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawVocabulary<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of numbers, or a list of texts with scores")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawVocabulary, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawVocabulary<'de>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
                 Ok(RawVocabulary::Numbered(entries))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawVocabulary, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawVocabulary<'de>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = seq.next_element()? {
                     entries.push(entry);
@@ -206,7 +231,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
 
 pub(super) fn load(file: &str, json: &[u8], config: Option<&[u8]>) -> Result<Tokenizer> {
     let reader = Reader { file };
-    let raw: RawFile = serde_json::from_slice(json).map_err(|error| reader.malformed("", error.to_string()))?;
+    let raw: RawFile<'_> = serde_json::from_slice(json).map_err(|error| reader.malformed("", error.to_string()))?;
     let config: Value = match config {
         Some(bytes) => serde_json::from_slice(bytes)
             .map_err(|error| reader.malformed("tokenizer_config.json", error.to_string()))?,
@@ -246,12 +271,12 @@ pub(super) fn load(file: &str, json: &[u8], config: Option<&[u8]>) -> Result<Tok
 /// Every token by its number, those of the model and the added ones; and the scores, if the file has them.
 fn vocabulary(
     reader: &Reader<'_>,
-    vocab: &RawVocabulary,
+    vocab: &RawVocabulary<'_>,
     added: &[RawAdded],
 ) -> Result<(Vocabulary, Option<Vec<f64>>)> {
     let trained: Vec<(&str, u32)> = match vocab {
-        RawVocabulary::Numbered(entries) => entries.iter().map(|(text, id)| (text.as_str(), *id)).collect(),
-        RawVocabulary::Scored(entries) => entries.iter().zip(0..).map(|((text, _), id)| (text.as_str(), id)).collect(),
+        RawVocabulary::Numbered(entries) => entries.iter().map(|(text, id)| (&*text.0, *id)).collect(),
+        RawVocabulary::Scored(entries) => entries.iter().zip(0..).map(|((text, _), id)| (&*text.0, id)).collect(),
     };
     let mut new: HashSet<(&str, u32)> = added.iter().map(|token| (token.content.as_str(), token.id)).collect();
     let named: HashSet<&str> = new.iter().map(|(text, _)| *text).collect();
@@ -285,7 +310,7 @@ fn vocabulary(
     Ok((vocabulary, scores))
 }
 
-fn unknown(reader: &Reader<'_>, model: &RawModel, vocabulary: &mut Vocabulary) -> Result<Option<u32>> {
+fn unknown(reader: &Reader<'_>, model: &RawModel<'_>, vocabulary: &mut Vocabulary) -> Result<Option<u32>> {
     let id = match (&model.unk_token, model.unk_id) {
         (None, None) => return Ok(None),
         (Some(text), _) => vocabulary.id(text),
@@ -336,7 +361,7 @@ fn added(
 fn algorithm(
     reader: &Reader<'_>,
     kind: &str,
-    model: &RawModel,
+    model: &RawModel<'_>,
     vocabulary: &Vocabulary,
     scores: Option<Vec<f64>>,
     unknown: Option<u32>,
@@ -370,7 +395,7 @@ fn algorithm(
     })
 }
 
-fn merges(reader: &Reader<'_>, model: &RawModel, vocabulary: &Vocabulary) -> Result<Merges> {
+fn merges(reader: &Reader<'_>, model: &RawModel<'_>, vocabulary: &Vocabulary) -> Result<Merges> {
     let prefix = model.continuing_subword_prefix.as_deref().unwrap_or_default();
     let mut merges = Vec::with_capacity(model.merges.0.len());
     let mut merged = String::new();

@@ -74,6 +74,14 @@ impl Pieces {
 }
 
 impl PreTokenizer {
+    /// Whether a text may be changed or split beside this character.
+    pub(crate) fn may_split_at(&self, c: char) -> bool {
+        match self {
+            Self::Split { pattern: Splitter::Chars(are_looked_for), invert: false, .. } => are_looked_for(c),
+            _ => true,
+        }
+    }
+
     /// # Errors
     /// As [`Pattern::matches`].
     pub(crate) fn apply(&self, pieces: &mut Pieces) -> Result<()> {

@@ -36,6 +36,7 @@ pub struct Tokenizer {
     pub(super) parts: Parts,
     bytes: TokenBytes,
     special: SpecialTokens,
+    reads_plain_words: bool,
 }
 
 /// What happens to a text on its way to tokens and back.
@@ -62,6 +63,25 @@ pub(crate) enum Algorithm {
     WordPiece(WordPiece),
     /// Whole words only; the token of any other.
     Words(Option<u32>),
+}
+
+/// A lower-case letter or digit of ASCII.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
+impl Parts {
+    /// Whether nothing happens to a word of plain letters before it is looked up as a whole.
+    fn read_plain_words(&self, vocabulary: &Vocabulary) -> bool {
+        let Algorithm::WordPiece(pieces) = &self.model else { return false };
+        let plain = ('a'..='z').chain('0'..='9');
+        pieces.longest_word >= vocabulary.longest()
+            && self.normalizers.iter().all(|step| matches!(step, Normalizer::Bert(_)))
+            && !self.pre_tokenizers.iter().any(|step| plain.clone().any(|c| step.may_split_at(c)))
+            && ![&self.added, &self.added_normalized]
+                .into_iter()
+                .any(|added| added.any(|text| text.chars().all(is_plain)))
+    }
 }
 
 impl Tokenizer {
@@ -100,7 +120,8 @@ impl Tokenizer {
             place: crate::Place::key("decoder"),
             problem: "tokens decode to more than 4 GiB".into(),
         })?;
-        Ok(Self { vocabulary, parts, bytes, special })
+        let reads_plain_words = parts.read_plain_words(&vocabulary);
+        Ok(Self { vocabulary, parts, bytes, special, reads_plain_words })
     }
 
     /// How many tokens there are; numbers are below.
@@ -208,6 +229,12 @@ impl Tokenizer {
     pub(crate) fn control_texts(&self) -> impl Iterator<Item = &str> {
         let ids = 0..self.vocabulary.len() as u32;
         ids.filter(|id| self.vocabulary.kind(*id) == TokenKind::Control).map(|id| self.vocabulary.text(id))
+    }
+
+    /// The token of a word of lower-case letters and digits of ASCII, where it is clear without encoding it that it gives that token alone.
+    pub(crate) fn whole_word(&self, word: &str) -> Option<TokenId> {
+        let is_plain = || word.bytes().all(|byte| is_plain(byte.into()));
+        if self.reads_plain_words && is_plain() { self.vocabulary.text_id(word).map(TokenId) } else { None }
     }
 
     pub(crate) fn encode_allowed(&self, text: &str, allowed: Allowed<'_>) -> Result<Vec<TokenId>> {

@@ -1,9 +1,9 @@
 //! The tokens of a model: text, kind and number of each.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// A token, as models count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ pub(crate) struct Vocabulary {
     kinds: Vec<TokenKind>,
     index: HashTable<u32>,
     /// Keyed at random: a file cannot choose texts that collide.
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     longest: usize,
 }
 
@@ -60,7 +60,7 @@ impl Vocabulary {
             ends: Vec::with_capacity(tokens),
             kinds: Vec::with_capacity(tokens),
             index: HashTable::with_capacity(tokens),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             longest: 0,
         }
     }
