@@ -48,11 +48,10 @@ impl Near<'_> {
     fn search(&self, txn: &dyn ReadTxn, may_be_found: Accept<'_>) -> Result<Neighborhood> {
         let Self { vectors, question, least_cosine } = *self;
         let mut nearest = vectors.search(txn, question, NEIGHBORS, Some(may_be_found))?;
-        // Where all there are were found, the farthest is not the edge of anything.
-        let farthest = nearest.last().map(|last| last.score).filter(|_| nearest.len() == NEIGHBORS);
-        let edge = farthest.into_iter().chain(least_cosine).reduce(f32::max);
-        let edge = edge.or(nearest.last().map(|last| last.score)).unwrap_or_default();
-        nearest.retain(|neighbor| neighbor.score >= edge);
+        let farthest = nearest.last().map_or(0.0, |last| last.score);
+        // Where these are all there are, the farthest may be near as well.
+        let edge = least_cosine.filter(|_| nearest.len() < NEIGHBORS).map_or(farthest, |least| farthest.min(least));
+        nearest.retain(|neighbor| least_cosine.is_none_or(|least| neighbor.score >= least));
         Ok(Neighborhood { nearest, edge })
     }
 }
