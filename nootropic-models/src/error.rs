@@ -406,6 +406,8 @@ pub(crate) fn io_kind(error: &std::io::Error) -> ErrorKind {
         std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
         std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
+        std::io::ErrorKind::OutOfMemory => ErrorKind::TooLarge,
+        std::io::ErrorKind::WouldBlock => ErrorKind::Busy, // no thread can be started now
         std::io::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
         _ => ErrorKind::Internal,
     }
