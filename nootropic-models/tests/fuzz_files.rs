@@ -84,13 +84,18 @@ fn fuzz(files: &[Vec<u8>], read: impl Fn(&[u8]) -> (bool, u64)) {
 /// The same, with as much memory as `allowed` says for a file of so many bytes.
 fn fuzz_within(files: &[Vec<u8>], allowed: impl Fn(u64) -> u64, read: impl Fn(&[u8]) -> (bool, u64)) {
     let (runs, seed) = (setting("NOOTROPIC_FUZZ", 200_000), setting("NOOTROPIC_FUZZ_SEED", 1));
+    // A campaign can be taken up where it ended, and a run that ends the process be found by halves.
+    let first = setting("NOOTROPIC_FUZZ_FIRST", 0);
     // Without a backtrace, which takes more memory than any file: panics of libraries that become errors are told as well.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let mut accepted = 0;
-    for run in 0..runs {
+    for run in first..first.saturating_add(runs) {
         let mut random = Random(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ run);
         let mut bytes = files[random.below(files.len())].clone();
         mutate(&mut bytes, &files[random.below(files.len())], &mut random);
+        if runs == 1 {
+            println!("{}", String::from_utf8_lossy(&bytes));
+        }
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&bytes)));
         let Ok((ok, peak)) = outcome else {
             panic!("run {run} of seed {seed} panicked: {}", hex(&bytes));

@@ -230,3 +230,38 @@ fn templates_are_held_in_a_sandbox() {
     let tokenizer = Tokenizer::from_gguf(&vocabulary(None)).unwrap();
     assert!(ChatTemplate::new("{% if %}", &tokenizer).is_err());
 }
+
+#[test]
+fn no_template_ends_the_process() {
+    let tokenizer = Tokenizer::from_gguf(&vocabulary(None)).unwrap();
+    let cyclic = "{% set ns = namespace(s=0) %}{% set ns.s = ns %}{{ ns.s ~ '' }}";
+    let error = ChatTemplate::new(cyclic, &tokenizer).unwrap_err();
+    assert!(error.to_string().contains("uses the namespace `ns` as a value"), "{error}");
+
+    let messages = [Message::user("hello")];
+    let deep = |steps: &str, shown: &str| {
+        format!("{{% set ns = namespace(s=0) %}}{{% for i in range(90000) %}}{steps}{{% endfor %}}{{{{ {shown} }}}}")
+    };
+    let nests = ["{% set ns.s = [ns.s] %}", "{% set ns.s = {'a': ns.s} %}", "{% set t = ns.s %}{% set ns.s = (t,) %}"];
+    let shown =
+        ["ns.s", "ns.s ~ ''", "ns.s | tojson", "ns.s == [ns.s]", "ns.s | string | length", "ns.s in [ns.s]", "1"];
+    let mut sources: Vec<String> = nests.iter().flat_map(|nest| shown.iter().map(|shown| deep(nest, shown))).collect();
+    sources.push("{% macro f(x) %}{{ f([x]) }}{% endmacro %}{{ f(1) }}".into());
+    // As long as a tag may be, and longer.
+    for n in [100, 1_300, 4_000, 100_000] {
+        for (before, after) in
+            [("[", "]"), ("(", ")"), ("not ", ""), ("-", ""), ("", " ~ 1"), ("", "[0]"), ("", " if 1")]
+        {
+            sources.push(format!("{{{{ {}1{} }}}}", before.repeat(n), after.repeat(n)));
+        }
+        sources.push(format!("{}{}", "{% if 1 %}".repeat(n), "{% endif %}".repeat(n)));
+        sources.push(format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(n.min(80_000))));
+        sources.push(format!("{{{{ 1 {} }}}}", "| string ".repeat(n)));
+    }
+    for source in sources {
+        // An answer or an error: both will do.
+        let rendered = ChatTemplate::new(&source, &tokenizer)
+            .and_then(|template| template.render(&messages, &[], &RenderOptions::default()));
+        drop(rendered);
+    }
+}

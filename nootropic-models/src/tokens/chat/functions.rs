@@ -19,10 +19,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_recursion_limit(RECURSION);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    if let Ok(syntax) = syntax {
-        environment.set_syntax(syntax);
-    }
+    environment.set_syntax(syntax());
     // As Python has it: texts and mappings are sequences, nothing is not to be iterated.
     let iterable = |value: &Value| {
         matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable | ValueKind::String)
@@ -34,6 +31,11 @@ pub(super) fn environment() -> Environment<'static> {
         Err(Error::new(ErrorKind::InvalidOperation, format!("{RAISED}{message}")))
     });
     environment
+}
+
+/// How templates of models are written.
+pub(super) fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default()
 }
 
 /// What went wrong, for a message: what the template said, or where it failed.

@@ -4,6 +4,7 @@ mod builtin;
 mod functions;
 mod json;
 mod prompt;
+mod refusal;
 mod template;
 mod values;
 

@@ -10,8 +10,9 @@ use nootropic_core::{Message, ToolSpec};
 use serde_json::Value as Json;
 
 use super::builtin;
-use super::functions::{environment, problem, strftime};
+use super::functions::{environment, problem, strftime, syntax};
 use super::prompt::{Marker, RenderedPrompt};
+use super::refusal::refusal;
 use super::values::{Values, texts};
 use crate::tokens::json::read_file;
 use crate::tokens::tools::{THINKING, ToolDialect, instructions};
@@ -25,6 +26,12 @@ const LONGEST_TEMPLATE: usize = 1 << 20;
 const FUEL: u64 = 200_000;
 /// ... and more for each message, tool, and kilobyte of text.
 const FUEL_PER_PART: u64 = 2_000;
+/// No more than that, whatever there is to say.
+const MOST_FUEL: u64 = 4_000_000;
+/// Room on the stack for a unit of work, in bytes: a list in a list in a list takes some to be made, and much to be shown.
+const STACK_PER_FUEL: usize = 256;
+/// The same for parsing, whose depth the longest tag and the engine's own limits bound.
+const PARSING_STACK: usize = 64 << 20;
 /// The longest prompt, beyond what the texts of the conversation take up themselves.
 const LONGEST_FRAME: usize = 1 << 20;
 
@@ -214,14 +221,15 @@ impl ChatTemplate {
         let size: usize = texts.iter().map(|text| text.len()).sum();
         let mut environment = self.environment.clone();
         let parts = (messages.len() + tools.len() + size / 1024) as u64;
-        environment.set_fuel(Some(FUEL.saturating_add(parts.saturating_mul(FUEL_PER_PART))));
+        let fuel = FUEL.saturating_add(parts.saturating_mul(FUEL_PER_PART)).min(MOST_FUEL);
+        environment.set_fuel(Some(fuel));
         let now = options.now.unwrap_or_else(SystemTime::now);
         environment.add_function("strftime_now", move |format: String| strftime(&format, now));
         let name = if self.with_tools && !tools.is_empty() { WITH_TOOLS } else { CHAT };
         let template = environment.get_template(name).map_err(|error| invalid(problem(&error)))?;
         let context = self.context(&marker, messages, tools, options);
         // The engine's arithmetic overflows on some numbers: in a build that checks for that, a panic.
-        let rendered = catch_unwind(AssertUnwindSafe(|| template.render(context)))
+        let rendered = with_stack(fuel as usize * STACK_PER_FUEL, || template.render(context))?
             .map_err(|_| invalid("the chat template counts beyond what can be counted".into()))?
             .map_err(|error| invalid(problem(&error)))?;
         if rendered.len() > LONGEST_FRAME + 4 * size {
@@ -269,9 +277,27 @@ fn add(environment: &mut Environment<'static>, file: &str, name: &str, source: &
     // A block that only training looks at.
     let source = source.replace("endgeneration %}", "endif %}").replace("endgeneration -%}", "endif -%}");
     let source = source.replace("{% generation ", "{% if true ").replace("{%- generation ", "{%- if true ");
-    environment.add_template_owned(name.to_owned(), source).map_err(|error| Error::Malformed {
+    let malformed = |problem: &str| Error::Malformed {
         file: file.into(),
-        place,
-        problem: crate::error::printable_up_to(&error.to_string(), 200),
+        place: place.clone(),
+        problem: crate::error::printable_up_to(problem, 200),
+    };
+    if let Some(refusal) = refusal(&source, &syntax()) {
+        return Err(malformed(&format!("it {refusal}")));
+    }
+    let parsed = with_stack(PARSING_STACK, || environment.add_template_owned(name.to_owned(), source))?;
+    match parsed {
+        Ok(added) => added.map_err(|error| malformed(&error.to_string())),
+        Err(_) => Err(malformed("it cannot be parsed")),
+    }
+}
+
+/// Runs code that calls itself as deep as a template has it, on a thread whose stack has room for that; a panic is caught.
+fn with_stack<T: Send>(stack: usize, run: impl FnOnce() -> T + Send) -> Result<std::thread::Result<T>> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("nootropic-template".into()).stack_size(stack);
+        let thread = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(run)));
+        let thread = thread.map_err(|source| Error::Io { op: "start", name: "a thread".into(), source })?;
+        Ok(thread.join().unwrap_or_else(Err))
     })
 }
