@@ -422,6 +422,14 @@ fn vectors_are_made_while_files_are_read_and_are_those_made_afterwards() {
     let paths = ["src/retry.rs", "src/retry.rs", "web/app.py"].map(|path| RelPath::new(path).unwrap());
     update_files(&*at_once.store, at_once.path(), &options, &paths).unwrap();
     assert_eq!(semantic(&at_once).count_missing().unwrap(), 0);
+    // A file without a passage has the number of the next one's first.
+    at_once.write("z_empty.rs", "");
+    update(&*at_once.store, at_once.path(), &options, &mut |_| {}, &|| false).unwrap();
+    at_once.write("a_new.rs", "pub fn brand_new() {}\n");
+    at_once.write("z_empty.rs", "pub fn no_longer_empty() {}\n");
+    let one = UpdateOptions { threads: 1, ..options.clone() };
+    update(&*at_once.store, at_once.path(), &one, &mut |_| {}, &|| false).unwrap();
+    assert_eq!(semantic(&at_once).count_missing().unwrap(), 0);
     let report = nootropic_context::index::check(&*at_once.store).unwrap();
     assert!(report.is_clean(), "{report:?}");
 }
@@ -465,8 +473,13 @@ fn what_cannot_be_embedded_is_indexed_all_the_same() {
     assert_eq!(repo.paths("jitter"), ["src/retry.rs"]);
     let semantic = Semantic::open(repo.store.clone(), embedder).unwrap();
     assert_eq!(semantic.count_missing().unwrap(), 1);
+    std::fs::remove_file(repo.path().join("src/main.rs")).unwrap();
+    repo.write("src/other.rs", "pub fn other() {}\n");
+    repo.update();
+    assert_eq!(semantic.count_missing().unwrap(), 2);
     let missing = futures_executor::block_on(semantic.embed_missing(&mut |_, _| {}, &|| false)).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::Unsupported);
+    assert_eq!(semantic.count_missing().unwrap(), 1, "the others are embedded all the same");
     let options = SearchOptions::default();
     let search = semantic.search(&repo.engine, "jitter", &options);
     assert_eq!(futures_executor::block_on(search).unwrap().hits[0].chunk.path, "src/retry.rs", "found by its words");

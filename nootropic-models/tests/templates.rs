@@ -238,6 +238,9 @@ fn no_template_ends_the_process() {
     let error = ChatTemplate::new(cyclic, &tokenizer).unwrap_err();
     assert!(error.to_string().contains("uses the namespace `ns` as a value"), "{error}");
 
+    let tuple = r#"{% set b = namespace(s=0), 1 %}{% set n = b[0] %}{% set n.s = n %}{{ n.s ~ "" }}"#;
+    assert!(ChatTemplate::new(tuple, &tokenizer).is_err());
+
     let messages = [Message::user("hello")];
     let deep = |steps: &str, shown: &str| {
         format!("{{% set ns = namespace(s=0) %}}{{% for i in range(90000) %}}{steps}{{% endfor %}}{{{{ {shown} }}}}")

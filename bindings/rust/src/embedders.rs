@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use nootropic_context::index::{IndexMeta, InlineVectors, UpdateOptions};
-use nootropic_context::search::{Answer, SearchOptions, Semantic};
+use nootropic_context::search::{Answer, Query, SearchOptions, Semantic};
 use nootropic_context::vectors::VectorTable;
 use nootropic_core::{Embedder, Error as CoreError, ErrorKind, Store, StoreExt, Unit};
 use nootropic_models::{Device, LocalEmbedder};
@@ -23,8 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Near {
     choice: Choice,
     semantic: Arc<Semantic>,
-    /// Of an embedder that is quick enough to be asked while files are read.
-    inline: Option<InlineVectors>,
 }
 
 /// Embeds the passages that have no vector yet; says how many. Reports progress in passages, as task `embed`, if there are any.
@@ -45,13 +43,13 @@ async fn embed_until(semantic: &Semantic, call: &Call, enough: &(dyn Fn() -> boo
 
 impl Nootropic {
     /// How to bring the index into step: as configured, and with the vectors of what is read, if they are by the embedder that is part
-    /// of the program. Where they cannot be made, nothing can be written.
+    /// of the program, which is opened if there is something to read.
     pub(crate) fn update_options(&self, choice: &Choice) -> UpdateOptions {
         let mut options = self.config().index.options();
         if *choice == Choice::BuiltIn
-            && let Ok(Near { inline, .. }) = self.opened(true).and_then(|opened| self.near(&opened, choice))
+            && let Ok(opened) = self.opened(true)
         {
-            options.vectors = inline;
+            options.vectors = Some(InlineVectors::lazy(opened.store, || Ok(Arc::new(LocalEmbedder::built_in()?))));
         }
         options
     }
@@ -63,15 +61,22 @@ impl Nootropic {
 
     /// Brings the vectors of passages into step with `choice`, which is remembered if it was made `now`; says how many were made, if that
     /// takes an encoder. Vectors by others stay, for whoever chooses them again.
-    pub(crate) fn embed_index(&self, mut choice: Choice, now: bool, call: &Call) -> Result<Option<u64>> {
+    pub(crate) fn embed_index(&self, choice: Choice, now: bool, call: &Call) -> Result<Option<u64>> {
         let opened = self.opened(true)?;
-        let made = match &mut choice {
+        let mut chosen = choice.clone();
+        let made = match &mut chosen {
             Choice::Words => None,
             Choice::Encoder(encoder) if !now && count_missing(&*opened.store, &encoder.id)? == 0 => Some(0),
             Choice::Encoder(encoder) => {
-                let embedder = open_encoder(encoder)?;
-                encoder.id.clone_from(&embedder.info().id); // it may be another one now
-                let near = self.near_by(&opened, Choice::Encoder(encoder.clone()), embedder)?;
+                let near = match self.near(&opened, &choice) {
+                    Ok(near) if !now => near,
+                    // It was just named, or is another one now: then all is embedded anew.
+                    _ => {
+                        let embedder = open_encoder(encoder)?;
+                        encoder.id.clone_from(&embedder.info().id);
+                        self.near_by(&opened, Choice::Encoder(encoder.clone()), embedder)?
+                    }
+                };
                 Some(wait(embed_missing(&near.semantic, call))?)
             }
             Choice::BuiltIn => match self.near(&opened, &choice) {
@@ -80,34 +85,42 @@ impl Nootropic {
                 near => Some(wait(embed_missing(&near?.semantic, call))?).filter(|made| *made > 0),
             },
         };
-        if now || self.choice()? != choice {
-            choice.write(&self.layout().embedder())?;
+        // What someone else chose meanwhile stands.
+        if now || (chosen != choice && self.choice()? == choice) {
+            chosen.write(&self.layout().embedder())?;
         }
         Ok(made)
     }
 
     /// Makes vectors of what changed before a question, as many as there is time for: the others are found by their words until
-    /// `index` makes them, as is everything that cannot be embedded at all, of which the search says why.
+    /// `index` makes them, as is everything that cannot be embedded at all.
     pub(crate) fn embed_some(&self, call: &Call) -> Result<()> {
-        let opened = self.opened(false)?;
-        let Ok(choice @ (Choice::BuiltIn | Choice::Encoder(_))) = self.choice() else { return Ok(()) };
-        if let Choice::Encoder(encoder) = &choice
-            && count_missing(&*opened.store, &encoder.id)? == 0
-        {
+        let (opened, begun) = (self.opened(false)?, Instant::now());
+        let Ok(choice) = self.choice() else { return Ok(()) };
+        let id = match &choice {
+            Choice::Words => return Ok(()),
+            Choice::BuiltIn => LocalEmbedder::BUILT_IN,
+            Choice::Encoder(encoder) => &encoder.id,
+        };
+        if count_missing(&*opened.store, id)? == 0 {
             return Ok(());
         }
-        let Ok(near) = self.near(&opened, &choice) else { return Ok(()) };
-        let begun = Instant::now();
+        let Ok(near) = self.near(&opened, &choice) else { return Ok(()) }; // the search says why
         let late = || begun.elapsed() >= PATIENCE && choice != Choice::BuiltIn;
         match wait(embed_until(&near.semantic, call, &|| call.cancel.is_cancelled() || late())) {
-            Err(error) if error.kind() == ErrorKind::Cancelled && !call.cancel.is_cancelled() => {
+            Err(error) if call.cancel.is_cancelled() || is_refusal(error.kind()) => return Err(error),
+            Err(error) if error.kind() == ErrorKind::Cancelled => {
                 let left = near.semantic.count_missing()?;
                 let message = format!("{left} passages have no vector yet, and are found by their words alone");
                 call.warn("embed", ErrorKind::Busy, message, Some("`nootropic index` makes them".into()));
-                Ok(())
             }
-            embedded => embedded.map(drop),
+            Err(error) => {
+                let message = format!("some passages are found by their words alone: {}", crate::chain(&error));
+                call.warn("embed", error.kind(), message, error.hint());
+            }
+            Ok(_) => {}
         }
+        Ok(())
     }
 
     /// The answer by words, by meaning, and as a reranker orders it, if there is one; all of it counts as the time it took.
@@ -124,9 +137,17 @@ impl Nootropic {
     /// words alone count.
     fn search_near(&self, question: &str, options: &SearchOptions, call: &Call) -> Result<Answer> {
         let engine = self.engine()?;
-        match self.near_to_ask() {
-            Ok(Some(near)) => Ok(wait(near.semantic.search(&engine, question, options))?),
+        if Query::parse(question).words.is_empty() {
+            return Ok(engine.search(question, options)?); // filters mean nothing
+        }
+        let near = self.near_to_ask().and_then(|near| {
+            let found = near.map(|near| wait(near.semantic.search(&engine, question, options)));
+            Ok(found.transpose()?)
+        });
+        match near {
+            Ok(Some(answer)) => Ok(answer),
             Ok(None) => Ok(engine.search(question, options)?),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(engine.search(question, options)?), // says what is wrong
             Err(error) => {
                 let message = format!("found by words alone: {}", crate::chain(&error));
                 let hint = "`nootropic index --embedder MODEL` names another, `--embedder none` does without";
@@ -182,8 +203,8 @@ impl Nootropic {
     }
 
     fn near_by(&self, opened: &Opened, choice: Choice, embedder: Arc<LocalEmbedder>) -> Result<Near> {
-        let semantic = Arc::new(self.semantic(opened, Arc::clone(&embedder) as Arc<dyn Embedder>)?);
-        let near = Near { choice, semantic, inline: InlineVectors::open(&*opened.store, embedder)? };
+        let semantic = Arc::new(self.semantic(opened, embedder)?);
+        let near = Near { choice, semantic };
         *opened.near.lock().unwrap_or_else(PoisonError::into_inner) = Some(near.clone());
         Ok(near)
     }

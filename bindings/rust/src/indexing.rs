@@ -95,9 +95,10 @@ impl Nootropic {
     pub fn index(&self, input: &Index, call: &Call) -> Result<IndexReport> {
         call.cancel.check()?; // before anything is moved
         self.layout().check()?;
-        let choice = input.embedder.as_deref().map_or_else(|| self.choice(), Choice::named)?;
+        let named = input.embedder.as_deref().map(Choice::named).transpose()?;
         self.make_data()?;
         let turn = self.turn(call)?;
+        let choice = named.map_or_else(|| self.choice(), Ok)?;
         let kept = if input.rebuild { self.set_aside()? } else { None };
         let store = self.opened(true)?.store;
         let report = self.update(&*store, input.rehash, &choice, call)?;

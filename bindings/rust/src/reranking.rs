@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use nootropic_context::search::{Hit, RerankOptions, rerank};
+use nootropic_context::search::{Hit, Query, RerankOptions, rerank};
 use nootropic_models::{Device, EncoderPrecision, LocalReranker};
 
 use crate::model_files::failed;
@@ -24,6 +24,9 @@ impl Nootropic {
     pub(crate) fn rerank(&self, question: &str, hits: &mut [Hit], call: &Call) -> Result<()> {
         let settings = &self.config().search;
         let Some(model) = &settings.reranker else { return Ok(()) };
+        if hits.len() < 2 || settings.rerank_ms == 0 || Query::parse(question).words.is_empty() {
+            return Ok(()); // it would not be asked, and takes long to open
+        }
         let budget = Duration::from_millis(settings.rerank_ms.into());
         let options = RerankOptions { budget, ..RerankOptions::default() };
         let cancel = || call.cancel.is_cancelled();

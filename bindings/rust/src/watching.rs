@@ -8,6 +8,7 @@ use nootropic_core::Store;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::chosen::Choice;
 use crate::scope::{DEBOUNCE_MS, within};
 use crate::{Call, IndexReport, Nootropic, Result};
 
@@ -88,7 +89,10 @@ impl Nootropic {
 
     /// Brings the index into step with what changed, then its vectors; without those it is of use still.
     fn follow(&self, store: &dyn Store, batch: &WatchBatch, call: &Call) -> Result<IndexReport> {
-        let choice = self.choice()?;
+        let choice = self.choice().unwrap_or_else(|error| {
+            call.warn("embed", error.kind(), crate::chain(&error), error.hint());
+            Choice::Words
+        });
         let report = if batch.rescan {
             let _turn = self.turn(call)?;
             self.update(store, false, &choice, call)?

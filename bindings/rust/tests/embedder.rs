@@ -76,12 +76,17 @@ fn what_is_near_in_meaning_is_found_by_default() {
     let answer = repository.search(&as_is, &Call::default()).unwrap();
     assert_eq!(answer.hits.first().map(|hit| hit.path.as_str()), Some("users.rs"));
 
-    // An index that has no vectors yet, of an older version, say, gets them with the next question.
+    // What was read without it gets its vectors once it is chosen again, or with the next question.
     assert_eq!(index(&repository, Some("none")).unwrap(), None);
     std::fs::write(dir.path().join("users.rs"), "pub fn parse_header(line: &str) {}\n").unwrap();
     assert_eq!(search(&repository, "decode http request"), (false, vec![]));
     assert_eq!(index(&repository, Some("static")).unwrap(), Some(1), "what was read without it");
     assert!(search(&repository, "decode http request").0);
+    assert_eq!(index(&repository, Some("none")).unwrap(), None);
+    std::fs::write(dir.path().join("users.rs"), "pub fn sort_rows(table: &mut Table) {}\n").unwrap();
+    index(&repository, None).unwrap();
+    std::fs::remove_file(dir.path().join(".nootropic/embedder.json")).unwrap();
+    assert_eq!(asked(&repository, "order records of a database").as_deref(), Some("users.rs"));
 }
 
 #[test]

@@ -112,9 +112,10 @@ impl Batch {
             edit.remove(txn, path, *reason)?;
         }
         // Unless someone has forgotten the embedder since.
-        if let Some(vectors) = vectors.filter(|vectors| edit.vectors.iter().any(|table| table.is(vectors.table()))) {
+        let table = vectors.and_then(InlineVectors::table);
+        if let Some(table) = table.filter(|table| edit.vectors.iter().any(|known| known.is(table))) {
             let made = edit.made.iter().flat_map(|(first, made)| (*first..).map(ChunkId).zip(*made));
-            vectors.table().put_encoded(txn, made)?;
+            table.put_encoded(txn, made)?;
         }
         edit.finish(txn, lists, base, chunks)
     }
@@ -223,7 +224,9 @@ impl<'a> Edit<'a> {
             };
             self.columns.set(txn, first_chunk + i as u32, &head)?;
         }
-        self.made.insert(first_chunk, &text.vectors);
+        if !text.vectors.is_empty() {
+            self.made.insert(first_chunk, &text.vectors);
+        }
         let n = text.words.lengths.len() as u32;
         self.meta.files += 1;
         self.meta.chunks += n;
@@ -251,7 +254,9 @@ impl<'a> Edit<'a> {
             for table in &self.vectors {
                 table.delete(txn, &ids)?;
             }
-            self.made.remove(&old.first_chunk);
+            if old.chunks > 0 {
+                self.made.remove(&old.first_chunk); // else that number is another file's
+            }
             self.dead.push((old.first_chunk, old.chunks));
             self.meta.files = self.meta.files.saturating_sub(1);
             self.meta.chunks = self.meta.chunks.saturating_sub(old.chunks);

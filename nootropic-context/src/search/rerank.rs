@@ -86,7 +86,8 @@ fn read(chunk: &Chunk) -> String {
 fn fuse(hits: &mut [Hit], scores: &[f32]) {
     let hits = hits.get_mut(..scores.len()).unwrap_or_default();
     let mut by_score: Vec<usize> = (0..scores.len()).collect();
-    by_score.sort_by(|a, b| scores[*b].total_cmp(&scores[*a])); // stable: equals stay in their order
+    let score = |at: usize| if scores[at].is_nan() { f32::NEG_INFINITY } else { scores[at] };
+    by_score.sort_by(|a, b| score(*b).total_cmp(&score(*a))); // stable: equals stay in their order
     let mut fused = vec![0.0; scores.len()];
     for (rank, at) in by_score.into_iter().enumerate() {
         fused[at] = 1.0 / (EVEN + at as f32) + 1.0 / (EVEN + rank as f32);

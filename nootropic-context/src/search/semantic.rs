@@ -23,6 +23,9 @@ const BATCH: usize = 64;
 /// The same of an embedder that works inline.
 const INLINE_BATCH: usize = 4096;
 
+/// Passages and their vectors.
+type Encoded = Vec<(ChunkId, EncodedVector)>;
+
 /// An embedder and the vectors it made of one index.
 ///
 /// Vectors of different embedders stand apart in the store and are never compared.
@@ -88,20 +91,22 @@ impl Semantic {
     /// Embeds the passages that have no vector yet; says how many. Calls `on_progress` with done and total.
     ///
     /// # Errors
-    /// Whatever the embedder or the store returns; `Cancelled` when `cancel` says so, what is committed stays.
+    /// Whatever the embedder or the store returns, once all other passages have their vectors; `Cancelled` when `cancel` says so, what is
+    /// committed stays.
     pub async fn embed_missing(
         &self,
         on_progress: &mut (dyn FnMut(u64, u64) + Send),
         cancel: &Cancel<'_>,
     ) -> Result<u64> {
         let missing = self.missing()?;
-        let mut done = 0;
+        let (mut done, mut failed) = (0, None);
         let batch = if self.embedder.inline().is_some() { INLINE_BATCH } else { BATCH };
         for batch in missing.chunks(batch) {
             if cancel() {
                 return Err(Error::Cancelled);
             }
-            let made = self.embed_passages(&passages(&*self.store, batch)?).await?;
+            let (made, problem) = self.embed_passages(&passages(&*self.store, batch)?).await?;
+            failed = failed.or(problem);
             self.store.write_with(|txn| {
                 // Passages that were removed meanwhile must not come back as vectors.
                 let mut live = Vec::with_capacity(made.len());
@@ -117,10 +122,28 @@ impl Semantic {
         }
         #[cfg(feature = "arroy")]
         self.build_if_due()?;
-        Ok(done)
+        failed.map_or(Ok(done), Err)
     }
 
-    async fn embed_passages(&self, passages: &[(ChunkId, String)]) -> Result<Vec<(ChunkId, EncodedVector)>> {
+    /// The vectors of passages, and why some have none, if that is so.
+    async fn embed_passages(&self, passages: &[(ChunkId, String)]) -> Result<(Encoded, Option<Error>)> {
+        match self.embed_batch(passages).await {
+            Ok(made) => return Ok((made, None)),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(_) => {}
+        }
+        let (mut made, mut failed) = (Vec::new(), None);
+        for passage in passages {
+            match self.embed_batch(std::slice::from_ref(passage)).await {
+                Ok(one) => made.extend(one),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        Ok((made, failed))
+    }
+
+    async fn embed_batch(&self, passages: &[(ChunkId, String)]) -> Result<Encoded> {
         let table = self.vectors.table();
         if let Some(inline) = self.embedder.inline() {
             let encoded = passages.par_iter().map(|(id, text)| {

@@ -8,7 +8,7 @@ const TABLE: &[u8] = include_bytes!("../../assets/static/model.safetensors");
 const VOCABULARY: &[u8] = include_bytes!("../../assets/static/tokenizer.json");
 
 /// Its identity, so that seven megabytes need not be hashed whenever it is opened.
-const ID: &str = "static-256-519c1c896f84";
+pub(super) const ID: &str = "static-256-519c1c896f84";
 
 /// The table and its identity.
 pub(super) fn read() -> Result<(TokenTable, String)> {

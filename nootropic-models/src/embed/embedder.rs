@@ -43,6 +43,9 @@ enum Shared {
 }
 
 impl LocalEmbedder {
+    /// The identity of the [built-in](Self::built_in) embedder.
+    pub const BUILT_IN: &str = built_in::ID;
+
     /// Opens a folder of safetensors with its configuration and `tokenizer.json`, or a GGUF file, on a device. On the CPU it computes in
     /// eight bits.
     ///

@@ -26,7 +26,9 @@ pub(super) fn refusal(source: &str, syntax: &SyntaxConfig) -> Option<String> {
     let makes = |at: usize| match tokens.get(at.checked_sub(2)?..at + 2)? {
         [Token::Ident(name), Token::Assign, Token::Ident(NAMESPACE), Token::ParenOpen] => {
             let set = at.checked_sub(3).and_then(|before| tokens.get(before));
-            matches!(set, Some(Token::Ident("set"))).then_some(*name)
+            // Nothing beside it, or it would be a part of what is made.
+            let only = closing(&tokens, at + 1).is_some_and(|end| matches!(tokens.get(end + 1), Some(Token::BlockEnd)));
+            (only && matches!(set, Some(Token::Ident("set")))).then_some(*name)
         }
         _ => None,
     };
@@ -41,9 +43,27 @@ pub(super) fn refusal(source: &str, syntax: &SyntaxConfig) -> Option<String> {
             return Some("makes a namespace without giving it a name, which could come to hold itself".into());
         }
         // Read or set by a part, or about to be something else.
-        let is_harmless = matches!(tokens.get(at + 1), Some(Token::Dot | Token::BracketOpen | Token::Assign));
+        let is_harmless = matches!(
+            tokens.get(at + 1..).unwrap_or_default(),
+            [Token::Dot | Token::Assign, ..]
+                | [Token::BracketOpen, Token::Str(_) | Token::String(_), Token::BracketClose, ..]
+        );
         if names.contains(name) && !is_harmless {
             return Some(format!("uses the namespace `{name}` as a value, which could come to hold itself"));
+        }
+    }
+    None
+}
+
+/// The parenthesis that closes the one at `open`.
+fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate().skip(open) {
+        match token {
+            Token::ParenOpen => depth += 1,
+            Token::ParenClose if depth == 1 => return Some(at),
+            Token::ParenClose => depth -= 1,
+            _ => {}
         }
     }
     None
@@ -74,6 +94,10 @@ mod tests {
             "{% set ns = namespace() %}{{ f(ns) }}",
             "{% set ns = namespace(inner=namespace()) %}",
             "{% set make = namespace %}",
+            "{% set b = namespace(s=0), 1 %}{% set n = b[0] %}{% set n.s = n %}",
+            "{% set b = namespace(s=0) | list %}",
+            "{% set b = namespace(s=0) if x else y %}",
+            "{% set ns = namespace() %}{{ ns[0] }}",
             "{% set ns, x = namespace(), 1 %}",
             "{% set x.y = namespace() %}",
             "{% with ns = namespace() %}{% endwith %}",

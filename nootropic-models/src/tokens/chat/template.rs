@@ -58,7 +58,7 @@ impl Default for RenderOptions {
 /// Writes conversations as a model was trained to see them.
 ///
 /// Templates come with model files, from strangers. They run in a sandbox: no files, no loader, no clock but the one given, and
-/// a limit on time and memory.
+/// a limit on the steps they take. One step may still show a list whose parts are shared a thousandfold.
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
