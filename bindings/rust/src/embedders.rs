@@ -79,6 +79,7 @@ impl Nootropic {
                 };
                 Some(wait(embed_missing(&near.semantic, call))?)
             }
+            Choice::BuiltIn if count_missing(&*opened.store, LocalEmbedder::BUILT_IN)? == 0 => None,
             Choice::BuiltIn => match self.near(&opened, &choice) {
                 // It was not asked for, and there is nowhere to put it.
                 Err(error) if !now && is_refusal(error.kind()) => None,
@@ -163,22 +164,23 @@ impl Nootropic {
         match self.choice()? {
             Choice::Words => Ok(None),
             choice @ Choice::Encoder(_) => self.near(&opened, &choice).map(Some),
-            Choice::BuiltIn => match self.near(&opened, &Choice::BuiltIn) {
-                // There are none yet, and none can be made here.
-                Err(error) if is_refusal(error.kind()) => Ok(None),
-                near => near.map(Some),
-            },
+            // To ask is not to write: where there are no vectors yet, they have no place yet.
+            Choice::BuiltIn if count(&*opened.store, LocalEmbedder::BUILT_IN)?.1 == 0 => Ok(None),
+            Choice::BuiltIn => self.near(&opened, &Choice::BuiltIn).map(Some),
         }
     }
 
     /// The vectors of this index by an embedder.
     pub(crate) fn semantic(&self, opened: &Opened, embedder: Arc<dyn Embedder>) -> Result<Semantic> {
-        let mut semantic = Semantic::open(Arc::clone(&opened.store) as Arc<dyn Store>, embedder)?;
+        let open = || Semantic::open(Arc::clone(&opened.store) as Arc<dyn Store>, Arc::clone(&embedder));
         // Where there is no place for it, as in a read-only repository, the exact index does without.
-        if self.layout().make_cache().is_ok() {
-            semantic = semantic.with_approximate(self.layout().approximate(), None)?;
+        if self.layout().make_cache().is_err() {
+            return Ok(open()?);
         }
-        Ok(semantic)
+        match open()?.with_approximate(self.layout().approximate(), None) {
+            Err(error) if is_refusal(error.kind()) => Ok(open()?),
+            semantic => Ok(semantic?),
+        }
     }
 
     /// The vectors by what was chosen, opened once for a store that is open.
@@ -217,10 +219,16 @@ fn open_encoder(encoder: &Encoder) -> Result<Arc<LocalEmbedder>> {
 
 /// How many passages have no vector by this embedder, without opening it.
 fn count_missing(store: &dyn Store, id: &str) -> Result<u64> {
+    let (chunks, made) = count(store, id)?;
+    Ok(chunks.saturating_sub(made))
+}
+
+/// How many passages there are, and how many vectors by this embedder.
+fn count(store: &dyn Store, id: &str) -> Result<(u64, u64)> {
     Ok(store.read_with(|txn| {
         let chunks = IndexMeta::read(txn)?.map_or(0, |meta| meta.chunks);
         let tables = VectorTable::list(txn)?;
         let made = tables.iter().find(|table| table.embedder() == id).map(|table| table.len(txn)).transpose()?;
-        Ok(u64::from(chunks).saturating_sub(made.unwrap_or(0)))
+        Ok((chunks.into(), made.unwrap_or(0)))
     })?)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nootropic_context::index::{Progress, UpdateOptions, UpdateReport, UpdateTurn, update};
 use nootropic_context::store;
-use nootropic_core::{Error as CoreError, ErrorKind, Store, Unit};
+use nootropic_core::{Error as CoreError, ErrorKind, Store, StoreExt, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,17 @@ impl From<UpdateReport> for IndexReport {
     }
 }
 
+impl IndexReport {
+    /// The same once so many passages were embedded, which makes another state.
+    pub(crate) fn with_embedded(self, embedded: Option<u64>, store: &dyn Store) -> Result<Self> {
+        let snapshot = match embedded {
+            Some(1..) => Some(store.read_with(|txn| Ok(txn.snapshot().to_string()))?),
+            _ => self.snapshot,
+        };
+        Ok(Self { embedded, snapshot, ..self })
+    }
+}
+
 /// Progress is reported this often at most.
 const REPORT_EVERY: Duration = Duration::from_millis(40);
 /// Others that only look for changes have had their turn after this long.
@@ -105,7 +116,8 @@ impl Nootropic {
         let begun = Instant::now();
         drop(turn); // an encoder may take minutes, and what changes meanwhile is to be found
         let embedded = self.embed_index(choice, input.embedder.is_some(), call)?;
-        Ok(IndexReport { kept, embedded, seconds: report.seconds + begun.elapsed().as_secs_f64(), ..report })
+        let seconds = report.seconds + begun.elapsed().as_secs_f64();
+        Ok(IndexReport { kept, seconds, ..report.with_embedded(embedded, &*store)? })
     }
 
     /// Moves the store away; says where to, if it cannot be read and is to be kept.

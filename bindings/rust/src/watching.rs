@@ -100,7 +100,7 @@ impl Nootropic {
             update_files(store, self.root(), &self.update_options(&choice), &batch.changed)?.into()
         };
         match self.embed_index(choice, false, call) {
-            Ok(embedded) => Ok(IndexReport { embedded, ..report }),
+            Ok(embedded) => report.with_embedded(embedded, store),
             Err(error) => {
                 if !call.cancel.is_cancelled() {
                     call.warn("embed", error.kind(), crate::chain(&error), error.hint());
