@@ -3,7 +3,7 @@
 /// Calls `$body` for blocks of `$n` rows from `$row` on, which are as equal as can be: a small block at the end would wait for its own
 /// sums.
 ///
-/// `$n` is a constant, one of those listed, the largest first.
+/// `$n` is a constant, one of those listed, the largest first, or 1.
 macro_rules! equal_blocks {
     ($rows:expr, [$most:literal $(, $count:literal)*], |$n:ident, $row:ident| $body:expr) => {{
         let rows: usize = $rows;
@@ -16,7 +16,7 @@ macro_rules! equal_blocks {
             match size {
                 $most => { const $n: usize = $most; $body; }
                 $($count => { const $n: usize = $count; $body; })*
-                _ => unreachable!("listed above"),
+                _ => { const $n: usize = 1; $body; }
             }
             $row += size;
             blocks = blocks.saturating_sub(1);

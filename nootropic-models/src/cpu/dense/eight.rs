@@ -164,12 +164,12 @@ impl Kernel for EightPanel<'_> {
         let (tokens, tiles) = (self.x.tokens(), self.matrix.scales.len());
         let mut tile = 0;
         while S::TOKENS >= 8 && tiles - tile >= 2 {
-            equal_blocks!(tokens, [8, 6, 4, 2, 1], |N, token| self.block::<S, N, 2>(s, tile, token));
+            equal_blocks!(tokens, [8, 6, 4, 2], |N, token| self.block::<S, N, 2>(s, tile, token));
             tile += 2;
         }
         // Three sums of two registers each leave room for weights and what is between.
         while tile < tiles {
-            equal_blocks!(tokens, [3, 2, 1], |N, token| self.block::<S, N, 1>(s, tile, token));
+            equal_blocks!(tokens, [3, 2], |N, token| self.block::<S, N, 1>(s, tile, token));
             tile += 1;
         }
     }

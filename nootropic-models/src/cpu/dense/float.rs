@@ -50,11 +50,11 @@ impl<'a, C: Column> FloatPanel<'a, C> {
         let tiles = self.rows.div_ceil(LANES);
         // Of the 32 registers of AVX-512, 24 sum; of 16, AVX2 sums in twelve.
         while S::TOKENS >= 8 && tiles - tile >= 2 {
-            equal_blocks!(tokens, [12, 10, 8, 6, 4, 2, 1], |N, token| self.block::<S, N, 2>(s, tile, token, &depth));
+            equal_blocks!(tokens, [12, 10, 8, 6, 4, 2], |N, token| self.block::<S, N, 2>(s, tile, token, &depth));
             tile += 2;
         }
         while tile < tiles {
-            equal_blocks!(tokens, [6, 5, 4, 3, 2, 1], |N, token| self.block::<S, N, 1>(s, tile, token, &depth));
+            equal_blocks!(tokens, [6, 5, 4, 3, 2], |N, token| self.block::<S, N, 1>(s, tile, token, &depth));
             tile += 1;
         }
     }
